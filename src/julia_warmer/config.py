@@ -1,0 +1,144 @@
+"""The only reader of the environment: one frozen `Settings`, built once at an edge and passed down.
+
+Every field can be set by the environment variable `WARMER_<NAME>` or in the file `warmer.env` of the configuration folder.
+"""
+
+import os
+import secrets
+from pathlib import Path
+from typing import Annotated, Any
+
+import platformdirs
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+KEY_BYTES = 32
+
+
+class SettingsError(Exception):
+    """A setting is missing or wrong; the message names it and the mend."""
+
+
+def default_data_dir() -> Path:
+    """Where the embedded PostgreSQL and the spool live when WARMER_DATA_DIR is not set."""
+    return Path(platformdirs.user_data_dir("julia-warmer", appauthor=False))
+
+
+def default_config_dir() -> Path:
+    """Where keys and `warmer.env` live when WARMER_CONFIG_DIR is not set: apart from the data."""
+    return Path(platformdirs.user_config_dir("julia-warmer", appauthor=False))
+
+
+class Settings(BaseSettings):
+    """All settings. `docs/settings.md` is made from the descriptions below."""
+
+    model_config = SettingsConfigDict(env_prefix="WARMER_", frozen=True, extra="ignore", env_ignore_empty=True)
+
+    # Where things are
+    data_dir: Path = Field(default_factory=default_data_dir, description="Folder of the embedded PostgreSQL and the webhook spool.")
+    config_dir: Path = Field(default_factory=default_config_dir, description="Folder of the keys and of `warmer.env`; apart from the data.")
+    database_url: SecretStr | None = Field(
+        default=None, description="PostgreSQL to use, a direct or session connection. Unset: the embedded PostgreSQL starts by itself."
+    )
+    owner_database_url: SecretStr | None = Field(
+        default=None, description="Connection of the role that owns the schema, for `warmer migrate`. Unset: the same as the database URL."
+    )
+    pool_max: int = Field(default=10, ge=2, le=200, description="Most database connections of one process.")
+
+    # The platform
+    app_secrets: Annotated[tuple[SecretStr, ...], NoDecode] = Field(
+        default=(), description="Meta app secrets, comma-separated (two while one is rotated). Webhooks are refused without one."
+    )
+    verify_token: SecretStr | None = Field(default=None, description="The token you typed into Meta's webhook form; answers its handshake.")
+    graph_version: str = Field(default="v25.0", pattern=r"^v\d{2}\.\d$", description="Version of Meta's Graph API.")
+    sandbox_url: str | None = Field(
+        default=None, description="Talk to the sandbox at this loopback address in place of Meta; only `sandbox-` tokens are then taken."
+    )
+    messages_per_second: int = Field(
+        default=80, ge=1, le=1000, description="Most messages a second from one chip (Meta: 80, 20 for coexistence)."
+    )
+    public_url: str | None = Field(
+        default=None, description="The HTTPS address at which Meta reaches the webhook; `warmer doctor` checks it."
+    )
+
+    # The edges
+    host: str = Field(default="127.0.0.1", description="Address that the servers listen on.")
+    public_port: int = Field(default=8080, ge=1, le=65535, description="Port of the public application: the webhook only.")
+    internal_port: int = Field(default=8081, ge=1, le=65535, description="Port of the internal application: everything else.")
+    api_key: SecretStr | None = Field(
+        default=None, description="Bearer key of the internal application, 24 characters or more. No key, no start."
+    )
+    policy: str = Field(default="standard", description="Policy: standard, cautious, sprint, or the path of a TOML file.")
+    operator: str = Field(default="operator", description="Who is named in the audit log for what the command line does.")
+
+    # How much
+    webhook_body_max: int = Field(
+        default=3 * 1024 * 1024 + 65536, ge=65536, description="Largest webhook body in bytes (Meta sends up to 3 MB)."
+    )
+    claim_max: int = Field(default=50, ge=1, le=500, description="Most sends that one claim takes.")
+    lease_s: int = Field(default=60, ge=5, le=3600, description="Seconds after which a claimed send may be taken over.")
+    send_concurrency: int = Field(default=16, ge=1, le=500, description="Requests in flight at once from one worker.")
+    log_level: str = Field(default="INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$", description="DEBUG, INFO, WARNING or ERROR.")
+    log_json: bool = Field(default=False, description="Logs as JSON lines.")
+
+    @field_validator("app_secrets", mode="before")
+    @classmethod
+    def split_secrets(cls, value: Any) -> Any:
+        if isinstance(value, str):
+            return tuple(SecretStr(part.strip()) for part in value.split(",") if part.strip())
+        return value
+
+    @field_validator("api_key")
+    @classmethod
+    def long_enough(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and len(value.get_secret_value()) < 24:
+            raise ValueError("must have at least 24 characters")
+        return value
+
+
+def load_settings(**given: Any) -> Settings:
+    """Read the environment, then `warmer.env` of the configuration folder; `given` wins over both.
+
+    Raises SettingsError with one line that names every wrong setting and what it must be.
+    """
+    folder = Path(given.get("config_dir") or os.environ.get("WARMER_CONFIG_DIR") or default_config_dir())  # noqa: TID251
+    try:
+        return Settings(_env_file=folder / "warmer.env", _env_file_encoding="utf-8", **given)
+    except ValidationError as error:
+        raise SettingsError("; ".join(_line(part) for part in error.errors())) from None
+
+
+def _line(part: Any) -> str:
+    name = "WARMER_" + "_".join(str(step) for step in part["loc"]).upper()
+    return f"{name}: {part['msg']} (set it in the environment or in warmer.env)"
+
+
+def need(value: SecretStr | str | None, name: str, mend: str) -> str:
+    """The value of a setting that this command cannot do without, or SettingsError with the mend."""
+    if value is None:
+        raise SettingsError(f"{name} is not set: {mend}")
+    return value.get_secret_value() if isinstance(value, SecretStr) else value
+
+
+def data_key(config_dir: Path) -> bytes:
+    """The key that seals tokens and bodies: 32 bytes in `data.key`, made on first use, readable by its owner only.
+
+    It lies apart from the data: a copied database says nothing without it.
+    """
+    path = config_dir / "data.key"
+    try:
+        key = bytes.fromhex(path.read_text("ascii").strip())
+    except FileNotFoundError:
+        config_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+        key = secrets.token_bytes(KEY_BYTES)
+        try:
+            handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        except FileExistsError:  # another process made it in between
+            return data_key(config_dir)
+        with os.fdopen(handle, "w") as file:
+            file.write(key.hex() + "\n")
+    except ValueError:
+        raise SettingsError(f"{path} is not a key: restore it from your backup of the configuration folder") from None
+    if len(key) != KEY_BYTES:
+        raise SettingsError(f"{path} holds {len(key)} bytes, not {KEY_BYTES}: restore it from your backup of the configuration folder")
+    return key

@@ -1,0 +1,515 @@
+-- The whole of what is stored. Every moment comes in as an argument: no default reads the clock.
+
+create schema if not exists warmer;
+
+-- ---------------------------------------------------------------- numbers and who owns them
+
+create table warmer.portfolios (
+    id              bigint generated always as identity primary key,
+    business_id     text not null unique,
+    name            text not null,
+    messaging_limit integer,                     -- unique people per moving 24 h; -1 unlimited; null = never read: plan with 250
+    limit_read_at   timestamptz,
+    spend_day_max   numeric(12, 2),              -- null = no spend limit
+    created_at      timestamptz not null,
+    check (messaging_limit is null or messaging_limit >= -1)
+);
+
+create table warmer.routes (
+    id         bigint generated always as identity primary key,
+    name       text not null unique,
+    kind       text not null check (kind in ('page', 'webhook')),
+    url        text,
+    secret     bytea,                            -- encrypted; signs what is sent to the url
+    created_at timestamptz not null,
+    check (kind = 'page' or url is not null)
+);
+
+create table warmer.accounts (
+    id                  bigint generated always as identity primary key,
+    portfolio_id        bigint not null references warmer.portfolios,
+    waba_id             text not null unique,
+    name                text not null,
+    token               bytea not null,          -- encrypted
+    health              text not null default 'UNKNOWN',   -- AVAILABLE, LIMITED, BLOCKED, UNKNOWN
+    polled_at           timestamptz,
+    templates_synced_at timestamptz,
+    webhook_at          timestamptz,
+    created_at          timestamptz not null
+);
+create index accounts_portfolio on warmer.accounts (portfolio_id);
+
+create table warmer.chips (
+    id               bigint generated always as identity primary key,
+    portfolio_id     bigint not null references warmer.portfolios,
+    account_id       bigint not null references warmer.accounts,
+    route_id         bigint references warmer.routes,
+    name             text not null unique,
+    phone_number_id  text not null unique,
+    display_phone    text not null,              -- digits
+    zone             text not null default 'America/Sao_Paulo',
+    registered_at    timestamptz not null,
+    created_at       timestamptz not null,
+    started_at       timestamptz,
+
+    -- the state: core.model.ChipState, field by field
+    status           text not null default 'pending'
+                     check (status in ('pending', 'warming', 'ready', 'active', 'paused', 'banned', 'retired')),
+    phase            text not null default 'setup'
+                     check (phase in ('setup', 'first_contacts', 'expansion', 'pre_operation', 'operation')),
+    phase_since      timestamptz not null,
+    paused_from      text,
+    pauses           jsonb not null default '[]',
+    pauses_in_row    integer not null default 0,
+    speed            double precision not null default 1.0,
+    slow_until       timestamptz,
+    risk_cap         integer,
+    risk_cap_since   date,
+    rearmed_at       timestamptz,
+    advanced_on      date,
+    demoted_on       date,
+    harm_at          timestamptz,
+    ready_at         timestamptz,
+
+    -- what the platform says
+    quality          text not null default 'UNKNOWN' check (quality in ('GREEN', 'YELLOW', 'RED', 'UNKNOWN')),
+    quality_at       timestamptz,
+    phone_status     text not null default 'UNKNOWN',
+    name_status      text not null default 'NONE',
+    verified_name    text,
+    profile_filled   boolean not null default false,
+    pin_set          boolean not null default false,
+    webhook_at       timestamptz,
+
+    -- what the last decision and the last plan said
+    health           integer,
+    budget_day_max   integer not null default 0,
+    budget_binding   text not null default 'never reviewed',
+    policy           text,
+    decided_at       timestamptz,
+    look_again_at    timestamptz,                -- null = not under review
+    portfolio_share  integer,
+    eligible_people  integer not null default 0,
+    clamp            integer check (clamp >= 0),
+    check ((status = 'paused') = (paused_from is not null))
+);
+create index chips_portfolio on warmer.chips (portfolio_id);
+create index chips_account on warmer.chips (account_id);
+create index chips_due on warmer.chips (look_again_at) where look_again_at is not null;
+
+-- ---------------------------------------------------------------- people
+
+create table warmer.contacts (
+    id                bigint generated always as identity primary key,
+    phone             text not null,             -- E.164 with the ninth digit
+    phone_key         text not null unique,      -- canonical, with its kind: see core/phone.py
+    wa_id             text,                      -- as Meta returned it
+    user_id           text,                      -- BSUID
+    name              text,
+    zone              text not null,
+    audience          text not null default 'all',
+    chip_id           bigint references warmer.chips,   -- set by the first accepted message
+    assigned_at       timestamptz,
+    opted_in_at       timestamptz,               -- latest grant: most recent first
+    engagement        real not null default 0,   -- 0..1, higher = more engaged; orders the plan
+    -- what stands of the consents, kept by the same transaction that writes them; the claim asks the ledger itself
+    may_marketing     boolean not null default false,
+    may_utility       boolean not null default false,
+    stopped_at        timestamptz,               -- a person's own STOP; only a new grant ends it
+    platform_stopped_at timestamptz,             -- WhatsApp's marketing switch
+    undeliverable_at  timestamptz,
+    cooldown_until    timestamptz,               -- 131049: no marketing before
+    cooldowns         integer not null default 0,
+    next_marketing_at timestamptz,               -- earliest moment that the per-person caps allow
+    last_received_at  timestamptz,
+    last_accepted_at  timestamptz,
+    created_at        timestamptz not null,
+    updated_at        timestamptz not null
+);
+create unique index contacts_user_id on warmer.contacts (user_id) where user_id is not null;
+create index contacts_wa_id on warmer.contacts (wa_id) where wa_id is not null;
+create index contacts_pool on warmer.contacts (audience, engagement desc, opted_in_at desc, id)
+    where chip_id is null and may_marketing and stopped_at is null and platform_stopped_at is null and undeliverable_at is null;
+create index contacts_chip on warmer.contacts (chip_id, audience, engagement desc, opted_in_at desc, id) where chip_id is not null;
+
+-- What must never be written to again, also when the contact is gone. Asked by every claim and every import.
+create table warmer.suppressions (
+    id          bigint generated always as identity primary key,
+    phone_key   text,
+    user_id     text,
+    purpose     text not null check (purpose in ('marketing', 'all')),
+    source      text not null,
+    at          timestamptz not null,
+    lifted_at   timestamptz,
+    lifted_why  text,
+    check (phone_key is not null or user_id is not null)
+);
+create index suppressions_phone on warmer.suppressions (phone_key) where phone_key is not null and lifted_at is null;
+create index suppressions_user on warmer.suppressions (user_id) where user_id is not null and lifted_at is null;
+
+-- Append-only: what was granted or withdrawn, with the evidence. Nobody updates or deletes a row.
+create table warmer.consents (
+    id           bigint generated always as identity primary key,
+    contact_id   bigint not null references warmer.contacts,
+    purpose      text not null check (purpose in ('marketing', 'utility')),
+    act          text not null check (act in ('granted', 'withdrawn')),
+    source       text not null,                  -- form, sign-up link, in person, import, whatsapp, signup, word, button, platform …
+    text_shown   text,
+    text_version text,
+    evidence     jsonb not null default '{}',
+    at           timestamptz not null,           -- when the person did it
+    recorded_at  timestamptz not null,
+    recorded_by  text not null,
+    check (act = 'withdrawn' or evidence <> '{}')
+);
+create index consents_contact on warmer.consents (contact_id, purpose, at desc, id desc);
+
+-- ---------------------------------------------------------------- what is sent
+
+create table warmer.templates (
+    id          bigint generated always as identity primary key,
+    account_id  bigint not null references warmer.accounts,
+    template_id text not null,                   -- Meta's
+    name        text not null,
+    language    text not null,
+    category    text not null,
+    status      text not null,
+    quality     text not null default 'UNKNOWN',
+    parameter_format text not null default 'POSITIONAL',
+    components  jsonb not null default '[]',
+    paused_at   timestamptz,
+    synced_at   timestamptz not null,
+    unique (account_id, name, language)
+);
+create index templates_meta_id on warmer.templates (template_id);
+
+create table warmer.campaigns (
+    id            bigint generated always as identity primary key,
+    name          text not null unique,
+    portfolio_id  bigint not null references warmer.portfolios,
+    chip_id       bigint references warmer.chips, -- null = every chip of the portfolio
+    template      text not null,
+    language      text not null default 'pt_BR',
+    purpose       text not null check (purpose in ('marketing', 'utility')),
+    audience      text not null default 'all',
+    parameters    jsonb not null default '[]',   -- template body parameters; "{name}" stands for the contact's name
+    priority      integer not null default 100,  -- lower first
+    status        text not null default 'active' check (status in ('active', 'paused', 'ended')),
+    ttl_h         integer not null default 12 check (ttl_h between 1 and 720),
+    repeat_after_d integer,                      -- null: each person once
+    created_at    timestamptz not null
+);
+create index campaigns_portfolio on warmer.campaigns (portfolio_id) where status = 'active';
+
+create table warmer.sends (
+    id           bigint generated always as identity primary key,
+    chip_id      bigint not null references warmer.chips,
+    portfolio_id bigint not null references warmer.portfolios,
+    contact_id   bigint not null references warmer.contacts,
+    campaign_id  bigint references warmer.campaigns,   -- null: a reply inside the service window
+    template_row bigint references warmer.templates,
+    kind         text not null check (kind in ('campaign', 'reply')),
+    purpose      text not null check (purpose in ('marketing', 'utility')),
+    body         jsonb not null default '{}',    -- what the message says: template parameters, or a reply's content
+    canary       boolean not null default false,
+    state        text not null default 'planned'
+                 check (state in ('planned', 'claimed', 'calling', 'accepted', 'held', 'sent', 'delivered', 'read', 'failed', 'unknown', 'cancelled', 'expired')),
+    reason       text,                           -- why cancelled, expired or failed
+    plan_day     date not null,                  -- the chip's calendar day it was planned for
+    cap_day      date,                           -- the chip's calendar day it counts against: set by the claim, cleared when surely not accepted
+    planned_at   timestamptz not null,
+    due_at       timestamptz not null,
+    expires_at   timestamptz not null,
+    claimed_at   timestamptz,
+    claimed_by   text,
+    lease_until  timestamptz,
+    attempts     integer not null default 0,
+    called_at    timestamptz,
+    accepted_at  timestamptz,                    -- the provider took it: its cohort hour
+    message_id   text,                           -- wamid
+    first_in_week boolean not null default true, -- no accepted message of this chip to this person in the 7 days before
+    was_held     boolean not null default false,
+    sent_at      timestamptz,
+    delivered_at timestamptz,
+    read_at      timestamptz,
+    failed_at    timestamptz,
+    unknown_at   timestamptz,
+    code         integer,
+    replied_at   timestamptz,
+    opted_out_at timestamptz,
+    category     text,                           -- what Meta priced it as
+    pricing_type text
+);
+create unique index sends_message_id on warmer.sends (message_id) where message_id is not null;
+-- One campaign message at a time to a person, over all chips and campaigns.
+create unique index sends_one_open on warmer.sends (contact_id) where kind = 'campaign' and state in ('planned', 'claimed', 'calling');
+create index sends_due on warmer.sends (portfolio_id, due_at) where state = 'planned';
+create index sends_leased on warmer.sends (lease_until) where state in ('claimed', 'calling');
+create index sends_unknown on warmer.sends (unknown_at) where state = 'unknown';
+create index sends_cap on warmer.sends (chip_id, cap_day) where cap_day is not null;
+create index sends_contact on warmer.sends (contact_id, accepted_at desc) where accepted_at is not null;
+create index sends_campaign_contact on warmer.sends (campaign_id, contact_id) where campaign_id is not null;
+
+-- Written ahead: committed with its id before the request begins. `id` travels in biz_opaque_callback_data.
+create table warmer.attempts (
+    id        uuid primary key default gen_random_uuid(),
+    send_id   bigint not null references warmer.sends,
+    number    integer not null,
+    worker    text not null,
+    began_at  timestamptz not null,
+    ended_at  timestamptz,
+    outcome   text check (outcome in ('accepted', 'held', 'refused', 'unclear')),
+    http      integer,
+    code      integer,
+    details   text,
+    unique (send_id, number)
+);
+
+-- A slot of the portfolio's moving 24 h: one person, from the claim to 24 h after delivery at the latest.
+create table warmer.budget_uses (
+    send_id      bigint primary key references warmer.sends,
+    portfolio_id bigint not null references warmer.portfolios,
+    contact_id   bigint not null references warmer.contacts,
+    from_at      timestamptz not null,
+    until_at     timestamptz not null
+);
+create index budget_uses_open on warmer.budget_uses (portfolio_id, until_at);
+
+create table warmer.prices (
+    category text primary key,
+    amount   numeric(12, 6) not null check (amount >= 0),
+    currency text not null,
+    since    date not null
+);
+
+-- ---------------------------------------------------------------- what comes in
+
+create table warmer.inbox (
+    id           bigint generated always as identity primary key,
+    received_at  timestamptz not null,
+    digest       bytea not null unique,          -- sha256 of the body: one delivery, one row
+    body         bytea not null,                 -- encrypted
+    deliveries   integer not null default 1,
+    applied_at   timestamptz
+);
+create index inbox_waiting on warmer.inbox (id) where applied_at is null;
+
+create table warmer.events (
+    at           timestamptz not null,
+    kind         text not null,
+    key          text not null,                  -- natural key: cloud/keys.py
+    chip_id      bigint,
+    account_id   bigint,
+    contact_id   bigint,
+    send_id      bigint,
+    code         integer,
+    value        text,
+    body         jsonb not null default '{}',
+    inbox_id     bigint,
+    recorded_at  timestamptz not null,
+    primary key (at, kind, key)
+) partition by range (at);
+create index events_chip on warmer.events (chip_id, at);
+create index events_contact on warmer.events (contact_id, at) where contact_id is not null;
+
+create table warmer.quarantine (
+    id          bigint generated always as identity primary key,
+    inbox_id    bigint,
+    at          timestamptz not null,
+    kind        text not null,
+    path        text not null,
+    reason      text not null,
+    item        bytea,                           -- encrypted
+    settled_at  timestamptz
+);
+create index quarantine_open on warmer.quarantine (id) where settled_at is null;
+
+create table warmer.received (
+    message_id   text primary key,
+    chip_id      bigint not null references warmer.chips,
+    contact_id   bigint references warmer.contacts,
+    at           timestamptz not null,
+    type         text not null,
+    text         bytea,                          -- encrypted
+    routed_at    timestamptz,
+    route_tries  integer not null default 0,
+    route_next_at timestamptz,
+    route_error  text
+);
+create index received_unrouted on warmer.received (route_next_at) where routed_at is null;
+create index received_contact on warmer.received (contact_id, at desc);
+
+create table warmer.conversations (
+    chip_id          bigint not null references warmer.chips,
+    contact_id       bigint not null references warmer.contacts,
+    window_until     timestamptz,                -- the service window: 24 h after the last message or call of the person
+    last_received_at timestamptz,
+    last_sent_at     timestamptz,
+    counted_at       timestamptz,                -- when it last counted as a two-way conversation (once in 7 days)
+    waiting          boolean not null default false,   -- a person has written and nobody answered
+    primary key (chip_id, contact_id)
+);
+create index conversations_waiting on warmer.conversations (chip_id, last_received_at) where waiting;
+
+-- ---------------------------------------------------------------- what SQL added up
+
+-- Cohort columns belong to the hour in which the send was accepted; the others to their own hour.
+create table warmer.chip_counts (
+    chip_id       bigint not null references warmer.chips,
+    hour          timestamptz not null,
+    accepted      integer not null default 0,
+    reached       integer not null default 0,
+    delivered     integer not null default 0,
+    read          integer not null default 0,
+    replied       integer not null default 0,
+    opted_out     integer not null default 0,
+    undeliverable integer not null default 0,
+    limited       integer not null default 0,
+    held          integer not null default 0,
+    failed        integer not null default 0,
+    unknown       integer not null default 0,
+    received      integer not null default 0,
+    conversations integer not null default 0,
+    media         integer not null default 0,
+    spam          integer not null default 0,
+    warnings      integer not null default 0,
+    calls         integer not null default 0,
+    primary key (chip_id, hour)
+);
+
+create table warmer.chip_days (
+    chip_id   bigint not null references warmer.chips,
+    day       date not null,
+    granted   integer not null default 0,        -- the largest budget of that day
+    reachable integer not null default 0,        -- the least of granted, eligible people, open hours
+    accepted  integer not null default 0,
+    primary key (chip_id, day)
+);
+
+create table warmer.health_log (
+    chip_id bigint not null references warmer.chips,
+    at      timestamptz not null,
+    score   integer not null,
+    terms   jsonb not null,
+    primary key (chip_id, at)
+);
+
+create table warmer.decisions (
+    id       bigint generated always as identity primary key,
+    chip_id  bigint not null references warmer.chips,
+    at       timestamptz not null,
+    policy   text not null,
+    snapshot jsonb not null,
+    decision jsonb not null,
+    changes  text[] not null default '{}'
+);
+create index decisions_chip on warmer.decisions (chip_id, at desc);
+
+create table warmer.alerts (
+    id         bigint generated always as identity primary key,
+    at         timestamptz not null,
+    chip_id    bigint references warmer.chips,
+    rule       text not null,
+    level      text not null check (level in ('info', 'warning', 'critical')),
+    text       text not null,
+    open_key   text,                             -- one open alert per key
+    closed_at  timestamptz,
+    closed_by  text
+);
+create unique index alerts_open on warmer.alerts (open_key) where closed_at is null and open_key is not null;
+create index alerts_at on warmer.alerts (at desc);
+
+-- ---------------------------------------------------------------- the owner's hand
+
+create table warmer.stops (
+    id          bigint generated always as identity primary key,
+    scope       text not null check (scope in ('everything', 'portfolio', 'account', 'chip', 'campaign', 'template')),
+    target_id   bigint,                          -- the row's id; null for everything
+    reason      text not null,
+    by          text not null,                   -- a person, or 'platform'
+    at          timestamptz not null,
+    released_at timestamptz,
+    released_by text,
+    released_why text,
+    check ((scope = 'everything') = (target_id is null))
+);
+create unique index stops_open on warmer.stops (scope, coalesce(target_id, 0)) where released_at is null;
+
+create table warmer.policies (
+    id         bigint generated always as identity primary key,
+    name       text not null,
+    version    text not null unique,             -- name@first 12 hex digits of the sha256
+    body       text not null,                    -- TOML, layers joined
+    active     boolean not null default false,
+    since      timestamptz not null
+);
+create unique index policies_active on warmer.policies (active) where active;
+
+create table warmer.api_keys (
+    id         bigint generated always as identity primary key,
+    name       text not null,
+    digest     bytea not null unique,
+    role       text not null check (role in ('viewer', 'operator', 'admin')),
+    created_at timestamptz not null,
+    revoked_at timestamptz
+);
+
+create table warmer.audit_log (
+    id     bigint generated always as identity primary key,
+    at     timestamptz not null,
+    who    text not null,
+    what   text not null,
+    target text,
+    why    text,
+    body   jsonb not null default '{}'
+);
+
+-- ---------------------------------------------------------------- what only grows
+
+create function warmer.refuse_change() returns trigger language plpgsql as $$
+begin
+    raise exception '% is append-only: % is refused', tg_table_name, tg_op using errcode = 'insufficient_privilege';
+end
+$$;
+create trigger consents_append_only before update or delete or truncate on warmer.consents
+    for each statement execute function warmer.refuse_change();
+create trigger audit_log_append_only before update or delete or truncate on warmer.audit_log
+    for each statement execute function warmer.refuse_change();
+
+-- Partitions of `events` are made by the app's role, which owns no table: this function runs as its owner.
+create function warmer.ensure_month(at timestamptz) returns text language plpgsql security definer set search_path = pg_catalog as $$
+declare
+    first date := date_trunc('month', at at time zone 'UTC')::date;
+    name text := 'events_' || to_char(first, 'YYYYMM');
+begin
+    if to_regclass('warmer.' || name) is null then
+        execute format('create table warmer.%I partition of warmer.events for values from (%L) to (%L)',
+                       name, first::text || ' 00:00+00', (first + interval '1 month')::date::text || ' 00:00+00');
+    end if;
+    return name;
+end
+$$;
+
+-- ---------------------------------------------------------------- rights
+
+revoke all on schema warmer from public;
+revoke all on all tables in schema warmer from public;
+revoke execute on all functions in schema warmer from public;
+do $$
+declare
+    role text;
+begin
+    -- Supabase opens new objects to these; this schema is not for them.
+    foreach role in array array['anon', 'authenticated'] loop
+        if exists (select from pg_roles where rolname = role) then
+            execute format('revoke all on schema warmer from %I', role);
+            execute format('revoke all on all tables in schema warmer from %I', role);
+        end if;
+    end loop;
+end
+$$;
+grant usage on schema warmer to :app_role;
+grant select, insert, update, delete on all tables in schema warmer to :app_role;
+grant usage on all sequences in schema warmer to :app_role;
+grant execute on function warmer.ensure_month(timestamptz) to :app_role;
+revoke update, delete, truncate on warmer.consents, warmer.audit_log from :app_role;
