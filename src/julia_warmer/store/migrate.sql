@@ -1,0 +1,37 @@
+-- The record of applied migrations. The runner makes schema and table before it asks.
+
+-- name: find_schema -> bool
+-- Does our schema exist?
+select exists (select from pg_namespace where nspname = $schema)
+
+-- name: find_record -> bool
+-- Does the table of applied migrations exist, as far as this role can see?
+select to_regclass('warmer.migrations') is not null
+
+-- name: find_role -> bool
+-- Does a role of that name exist on this server?
+select exists (select from pg_roles where rolname = $role)
+
+-- name: find_self -> str
+-- Who we are.
+select current_user::text
+
+-- name: find_schema_mend -> str
+-- What an administrator runs so that this role may make the schema.
+select format('grant create on database %I to %I', current_database(), current_user)
+
+-- name: lock_migrations -> none
+-- Wait until no other process migrates this database. Held by the session until unlocked.
+select from (select pg_advisory_lock($key::bigint)) held
+
+-- name: unlock_migrations -> none
+-- Let the next one migrate.
+select from (select pg_advisory_unlock($key::bigint)) released
+
+-- name: list_applied -> Applied
+-- What was applied here, in order.
+select number, name, sha256, applied_at from migrations order by number
+
+-- name: add_applied -> none
+-- Record one migration, in the transaction that ran it.
+insert into migrations (number, name, sha256, applied_at) values ($number, $name, $sha256, $at)
