@@ -169,12 +169,13 @@ class Snapshot:
     last_hours: Counts = field(default_factory=Counts)  # accepted in this clock hour and the one before
     unanswered_run: int = 0  # matured `reached` people since the last hour whose cohort has a reply
 
-    # days (the chip's calendar)
-    sending_days_in_phase: int = 0  # finished local days since phase_since with at least one accepted message
+    # days (the chip's calendar); a day of the phase begins at or after the hour in which the phase began
+    sending_days_in_phase: int = 0  # finished local days of the phase with at least one accepted message
     reachable_in_phase: int = 0  # over those days: the least of granted, eligible people and open hours
     accepted_in_phase: int = 0  # over those days
-    best_day_7d: int = 0  # the most accepted on one of the last seven local days
-    idle_days: int = 0  # finished local days in a row on which people were reachable and nothing was accepted
+    best_day_7d: int = 0  # the most accepted on one of the seven finished local days before today
+    accepted_last_day: int = 0  # accepted on the newest of those seven on which anything was; what a hold may not exceed
+    idle_days: int = 0  # finished local days in a row on which people were reachable and nothing was accepted; others are skipped
     accepted_today: int = 0
 
     # over 30 days, and over 7
@@ -186,6 +187,7 @@ class Snapshot:
     templates_paused: int = 0  # in use within 7 days and paused or disabled now
     calls_answered_7d: int = 0
     spam_errors_7d: int = 0  # 131048
+    spam_errors_rearmed: int = 0  # of those, the ones that came after `state.rearmed_at`
     platform_warnings_7d: int = 0  # the platform's only; never our own alarms
     health_max_1h: int | None = None  # highest score logged in the hour before, since re-armed
     health_max_24h: int | None = None
