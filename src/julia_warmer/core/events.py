@@ -53,6 +53,7 @@ class Fact:
     phone_number_id: str | None = None  # absent in account webhooks (platform.md 6.5)
     display_phone: str | None = None  # the business number, digits only
     path: str = ""  # where in the body it was read, such as `entry[0].changes[1].value.statuses[2]`
+    key: str = ""  # hash of the source item, where the platform gives it no id; see cloud/keys.py
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -171,15 +172,23 @@ class TemplateCategoryChanged(TemplateFact):
 class AccountRestricted(Fact):
     """ACCOUNT_RESTRICTION, ACCOUNT_VIOLATION, DISABLED_UPDATE and account-level errors that stop sending."""
 
-    value: str
-    restrictions: tuple[str, ...] = ()
-    until: datetime | None = None
+    value: str  # the event's name; ERROR for an error
+    restrictions: tuple[str, ...] = ()  # restriction types, or the ban state
+    until: datetime | None = None  # the latest end; None when one of them has no end
     code: int | None = None
+    details: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountChanged(Fact):
-    value: str  # the event's name
+    """News of an account that stops nothing. `field` is the webhook's field: account_update, account_alerts, account_review_update …"""
+
+    value: str  # the event's name or the decision; ERROR for an error
+    field: str = "account_update"
+    severity: str | None = None  # of an alert: INFORMATIONAL, WARNING, CRITICAL
+    details: str | None = None
+    code: int | None = None
+    template: str | None = None  # the template's name, when it is about one
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -194,7 +203,8 @@ class NumberChanged(PersonFact):
 
     new_phone: str | None = None
     new_user_id: str | None = None
-    value: str = "user_changed_number"
+    message_id: str | None = None
+    value: str = "user_changed_number"  # also user_changed_user_id; customer_identity_changed has nothing new
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -202,6 +212,7 @@ class CallReceived(PersonFact):
     call_id: str
     value: str  # connect, ringing, terminate …
     answered: bool = False
+    by_person: bool = True  # the person called us: opens the service window; False = we called
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
