@@ -8,8 +8,8 @@ import enum
 import re
 import types
 import typing
-from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, fields
 from functools import cache
 from pathlib import Path
@@ -54,7 +54,7 @@ _SPAN = re.compile(
 
 async def open_pool(dsn: str, *, application_name: str, min_size: int = 1, max_size: int = 10) -> Pool:
     """A pool whose connections speak UTC and JSON and look into our schema. The caller closes it. Raises StoreError."""
-    with _clear_errors(dsn):
+    with _plain_errors(dsn):
         return await asyncpg.create_pool(
             dsn,
             min_size=min_size,
@@ -70,7 +70,7 @@ async def open_pool(dsn: str, *, application_name: str, min_size: int = 1, max_s
 
 async def connect(dsn: str, *, application_name: str) -> asyncpg.Connection:
     """One connection of the same kind, for migrations and tools. The caller closes it. Raises StoreError."""
-    with _clear_errors(dsn):
+    with _plain_errors(dsn):
         connection = await asyncpg.connect(dsn, timeout=CONNECT_TIMEOUT_S, server_settings=_server_settings(application_name))
     await _teach_json(connection)
     return connection
@@ -99,19 +99,15 @@ async def _teach_json(connection: Connection) -> None:
     await connection.set_type_codec("json", schema="pg_catalog", format="binary", encoder=orjson.dumps, decoder=orjson.loads)
 
 
-class _clear_errors:  # noqa: N801 - read as a statement
-    """Turns what a connection attempt may raise into one line with the mend; the address is said without its password."""
-
-    def __init__(self, dsn: str) -> None:
-        self._where = re.sub(r"(?<=//)([^:@/]*):[^@]*@", r"\1:***@", dsn)
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, _kind: type[BaseException] | None, error: BaseException | None, _trace: types.TracebackType | None) -> None:
-        if isinstance(error, OSError | TimeoutError | asyncpg.PostgresError | asyncpg.InterfaceError):
-            cause = str(error) or type(error).__name__
-            raise StoreError(f"the database {self._where} cannot be used: {cause}; check WARMER_DATABASE_URL and that it runs") from error
+@contextmanager
+def _plain_errors(dsn: str) -> Generator[None]:
+    """What a connection attempt may raise, as one line with the mend; the address is said without its password."""
+    try:
+        yield
+    except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        where = re.sub(r"(?<=//)([^:@/]*):[^@]*@", r"\1:***@", dsn)
+        cause = str(error) or type(error).__name__
+        raise StoreError(f"the database {where} cannot be used: {cause}; check WARMER_DATABASE_URL and that it runs") from error
 
 
 # ------------------------------------------------------------------ queries
@@ -128,24 +124,24 @@ class Query:
     params: tuple[str, ...]  # in the order of their positions
     path: Path
 
-    async def fetch(self, conn: Connection, **params: Any) -> list[Record]:
+    async def fetch(self, conn: Connection, /, **params: Any) -> list[Record]:
         return await conn.fetch(self.sql, *self.bind(params))
 
-    async def fetchrow(self, conn: Connection, **params: Any) -> Record | None:
+    async def fetchrow(self, conn: Connection, /, **params: Any) -> Record | None:
         return await conn.fetchrow(self.sql, *self.bind(params))
 
-    async def fetchval(self, conn: Connection, **params: Any) -> Any:
+    async def fetchval(self, conn: Connection, /, **params: Any) -> Any:
         return await conn.fetchval(self.sql, *self.bind(params))
 
-    async def fetch_as(self, cls: type[T], conn: Connection, **params: Any) -> list[T]:
+    async def fetch_as(self, cls: type[T], conn: Connection, /, **params: Any) -> list[T]:
         """The rows as values of a dataclass whose fields are named like the columns."""
         return [to_value(cls, record) for record in await conn.fetch(self.sql, *self.bind(params))]
 
-    async def fetchrow_as(self, cls: type[T], conn: Connection, **params: Any) -> T | None:
+    async def fetchrow_as(self, cls: type[T], conn: Connection, /, **params: Any) -> T | None:
         record = await conn.fetchrow(self.sql, *self.bind(params))
         return None if record is None else to_value(cls, record)
 
-    async def execute(self, conn: Connection, **params: Any) -> int:
+    async def execute(self, conn: Connection, /, **params: Any) -> int:
         """Run it. Returns how many rows it touched."""
         tag = await conn.execute(self.sql, *self.bind(params))
         last = tag.rsplit(" ", 1)[-1]

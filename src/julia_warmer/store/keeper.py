@@ -18,13 +18,14 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 ADMIN = "warmer_admin"  # superuser of the cluster, owner of the schema
 SERVER_UID = 60911  # as root the server runs as this number, which no distribution hands out, so that no other service can read the data
 BUILTIN_LOCALE_SINCE = 17  # the release that brought --builtin-locale
 STOP_STEPS = ((signal.SIGINT, 20.0), (signal.SIGQUIT, 5.0), (signal.SIGKILL, 5.0))  # fast, immediate, kill; with the patience for each in s
+IGNORED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)  # only the users' going ends a keeper: who drains still needs its database
 POLL_S = 0.005
 LINUX_PR_SET_PDEATHSIG = 1
 
@@ -61,14 +62,14 @@ class Places:
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What a keeper is told to keep. `guard_fd` comes locked and is inherited."""
+    """What a keeper is told to keep. `guard_fd` is inherited, and locked already."""
 
     home: str
     runtime_dir: str
     bin_dir: str
     durable: bool
-    guard_fd: int
-    settings: dict[str, str] = field(default_factory=dict[str, str])
+    settings: dict[str, str]
+    guard_fd: int = -1
 
     def to_json(self) -> str:
         return json.dumps(asdict(self))
@@ -145,14 +146,14 @@ class Programs:
             extra_groups=[] if account else None,
             umask=0o077,
             start_new_session=True,
-            preexec_fn=_die_with_parent,  # noqa: PLW1509 - the keeper has no second thread yet
+            preexec_fn=_prepare_child,  # noqa: PLW1509 - the keeper has no second thread yet
         )
 
 
 def main(order: Order) -> int:
     """Make the cluster if there is none, run the server, and stop it when nobody uses it any more. The exit status is for `local.py`."""
-    for ignored in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(ignored, signal.SIG_IGN)  # only the users' going ends it: a worker that drains still needs its database
+    for ignored in IGNORED:
+        signal.signal(ignored, signal.SIG_IGN)
     places = Places(Path(order.home))
     private = Path(tempfile.mkdtemp(prefix="warmer-", dir=order.runtime_dir))
     users = os.open(places.users, os.O_RDWR)
@@ -179,11 +180,12 @@ def _keep(places: Places, programs: Programs, order: Order, socket_dir: Path, us
     options = (f"-c{name}={value}" for name, value in settings(socket_dir, order.settings, durable=order.durable).items())
     argv = programs.argv("postgres", places.cluster, account, *options)
     server = programs.run(argv, places.cluster, account, sys.stderr.fileno())
-    threading.Thread(target=_stop_when_unused, args=(users, server), daemon=True).start()
     while server.poll() is None and not _is_ready(places.cluster, server.pid):
         time.sleep(POLL_S)
     if server.poll() is None:
         Notice(str(socket_dir), server.pid, order.durable).write(places.notice)
+        # Not before it is ready: a server that is just coming up may not hear the first signal.
+        threading.Thread(target=_stop_when_unused, args=(users, server), daemon=True).start()
     status = server.wait()
     places.notice.unlink(missing_ok=True)
     return status
@@ -335,10 +337,20 @@ def _give_all(top: Path, account: Account) -> None:
             os.chown(path, account.uid, account.gid)
 
 
-def _die_with_parent() -> None:
+def _prepare_child() -> None:
+    for ignored in IGNORED:
+        signal.signal(ignored, signal.SIG_DFL)  # else it would be born deaf to them, as we are
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(LINUX_PR_SET_PDEATHSIG, signal.SIGINT)
 
 
+def detach() -> None:
+    """Go on as a child of init in a session of our own: Ctrl-C reaches whoever started us and not us, and nobody has to wait for us."""
+    if os.fork():
+        os._exit(0)
+    os.setsid()
+
+
 if __name__ == "__main__":
+    detach()
     sys.exit(main(Order(**json.loads(sys.argv[1]))))

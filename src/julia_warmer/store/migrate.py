@@ -13,7 +13,7 @@ from pathlib import Path
 import asyncpg
 
 from julia_warmer.store.db import SCHEMA, Connection, load
-from julia_warmer.store.errors import MigrationError, SchemaNewerError, SchemaOlderError
+from julia_warmer.store.errors import MigrationError, SchemaNewerError, SchemaOlderError, StoreError
 
 queries = load(__file__)
 
@@ -117,9 +117,12 @@ async def check_schema(conn: Connection, *, folder: Path = FOLDER) -> None:
 
 async def _read_applied(conn: Connection) -> list[Applied]:
     """The record; empty where nothing was ever applied."""
-    if not await queries.find_record.fetchval(conn):
+    if not await queries.find_record.fetchval(conn, schema=SCHEMA):
         return []
-    return await queries.list_applied.fetch_as(Applied, conn)
+    try:
+        return await queries.list_applied.fetch_as(Applied, conn)
+    except asyncpg.InsufficientPrivilegeError as error:
+        raise StoreError(f"{error}: run `warmer migrate` as the schema's owner, which grants this role what it needs") from None
 
 
 def _compare(migrations: tuple[Migration, ...], applied: list[Applied]) -> tuple[Migration, ...]:
@@ -147,7 +150,7 @@ async def _make_record(conn: Connection) -> None:
     try:
         if not await queries.find_schema.fetchval(conn, schema=SCHEMA):
             await conn.execute(f"create schema {SCHEMA}")
-        if not await queries.find_record.fetchval(conn):
+        if not await queries.find_record.fetchval(conn, schema=SCHEMA):
             await conn.execute(_BOOTSTRAP)
     except asyncpg.InsufficientPrivilegeError as error:
         mend = await queries.find_schema_mend.fetchval(conn)

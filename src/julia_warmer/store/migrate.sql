@@ -5,8 +5,11 @@
 select exists (select from pg_namespace where nspname = $schema)
 
 -- name: find_record -> bool
--- Does the table of applied migrations exist, as far as this role can see?
-select to_regclass('warmer.migrations') is not null
+-- Does the table of applied migrations exist? Asked of the catalog, which answers also where the role may not look into the schema.
+select exists (
+    select from pg_class
+    where relname = 'migrations' and relnamespace = (select oid from pg_namespace where nspname = $schema)
+)
 
 -- name: find_role -> bool
 -- Does a role of that name exist on this server?
@@ -20,13 +23,13 @@ select current_user::text
 -- What an administrator runs so that this role may make the schema.
 select format('grant create on database %I to %I', current_database(), current_user)
 
--- name: lock_migrations -> none
+-- name: lock_migrations -> str
 -- Wait until no other process migrates this database. Held by the session until unlocked.
-select from (select pg_advisory_lock($key::bigint)) held
+select pg_advisory_lock($key::bigint)::text
 
--- name: unlock_migrations -> none
+-- name: unlock_migrations -> bool
 -- Let the next one migrate.
-select from (select pg_advisory_unlock($key::bigint)) released
+select pg_advisory_unlock($key::bigint)
 
 -- name: list_applied -> Applied
 -- What was applied here, in order.
