@@ -128,4 +128,4 @@ def _without_grant(rows: Iterable[Row], people: Iterable[str]) -> int:
 
 async def _record(conn: Connection, report: ImportReport, *, at: datetime, by: str) -> None:
     counts = {name: getattr(report, name) for name in ("read", "imported", "updated", "unchanged", "repeated", "suppressed", "no_consent")}
-    await record_act(conn, at=at, who=by, what="contacts imported", target=None, why=None, body={**counts, "bad": len(report.bad)})
+    await record_act(conn, at=at, who=by, what="contacts imported", body={**counts, "bad": len(report.bad)})

@@ -68,10 +68,10 @@ class Sheet:
     ignored_columns: tuple[str, ...]
 
 
-class _Bad(ValueError):
+class _CellError(ValueError):
     """One cell of a row is not usable."""
 
-    def __init__(self, column: str | None, reason: str) -> None:
+    def __init__(self, column: str, reason: str) -> None:
         super().__init__(reason)
         self.column = column
 
@@ -89,11 +89,12 @@ def read_contacts(stream: Iterable[str], proof: Proof, *, at: datetime, progress
         read += 1
         if read > ROWS_MAX:
             raise Wrong(f"the file has more than {ROWS_MAX} rows", mend="split it into smaller files")
+        if reason:
+            bad.append(BadRow(line, None, reason, cells))
+            continue
         try:
-            if reason:
-                raise _Bad(None, reason)
             rows.append(_row(cells, proof, at))
-        except _Bad as error:
+        except _CellError as error:
             bad.append(BadRow(line, error.column, str(error), cells))
         if progress and read % PROGRESS_ROWS == 0:
             progress(read)
@@ -161,9 +162,9 @@ def _row(cells: Mapping[str, str], proof: Proof, at: datetime) -> Row:
 
 def _check_text(column: str, text: str) -> None:
     if len(text) > (most := TEXT_MAX.get(column, LONG_TEXT_MAX)):
-        raise _Bad(column, f"is longer than {most} characters")
+        raise _CellError(column, f"is longer than {most} characters")
     if _UNPRINTABLE.search(text):
-        raise _Bad(column, "holds a character that cannot be printed")
+        raise _CellError(column, "holds a character that cannot be printed")
 
 
 def _phone(text: str, zone: str | None) -> tuple[str, str, str]:
@@ -171,10 +172,10 @@ def _phone(text: str, zone: str | None) -> tuple[str, str, str]:
     try:
         phone = read_phone(text)
     except Wrong as error:
-        raise _Bad("phone", str(error)) from None
+        raise _CellError("phone", str(error)) from None
     zone = _check_zone(zone) if zone else zone_of(phone) or _foreign_zone(phone)
     if zone is None:
-        raise _Bad("zone", "the number's country has several time zones: add a column `zone`, such as America/New_York")
+        raise _CellError("zone", "the number's country has several time zones: add a column `zone`, such as America/New_York")
     return phone, key_of(phone), zone
 
 
@@ -221,7 +222,7 @@ def _check_zone(zone: str) -> str:
     try:
         return ZoneInfo(zone).key
     except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise _Bad("zone", f"{zone!r} is not a time zone: write it like America/Sao_Paulo") from None
+        raise _CellError("zone", f"{zone!r} is not a time zone: write it like America/Sao_Paulo") from None
 
 
 # ------------------------------------------------------------------ its consent
@@ -252,9 +253,9 @@ def _moment(text: str, zone: str, at: datetime) -> datetime | None:
         moment = datetime.fromisoformat(text)
         moment = (moment if moment.tzinfo else moment.replace(tzinfo=ZoneInfo(zone))).astimezone(UTC)
     except (ValueError, OverflowError):
-        raise _Bad("consent_at", f"{text!r} is not a date and time: write it like 2026-05-31 14:05") from None
+        raise _CellError("consent_at", f"{text!r} is not a date and time: write it like 2026-05-31 14:05") from None
     if moment > at:
-        raise _Bad("consent_at", "lies in the future")
+        raise _CellError("consent_at", "lies in the future")
     return moment
 
 
@@ -263,7 +264,7 @@ def _purposes(text: str) -> tuple[Purpose, ...]:
     try:
         return tuple(dict.fromkeys(Purpose(word) for word in words if word))
     except ValueError:
-        raise _Bad("purpose", f"{text!r} is not a purpose: write marketing, utility, or both with a space between") from None
+        raise _CellError("purpose", f"{text!r} is not a purpose: write marketing, utility, or both with a space between") from None
 
 
 def _evidence(text: str) -> dict[str, Any]:
@@ -273,7 +274,9 @@ def _evidence(text: str) -> dict[str, Any]:
     try:
         found = orjson.loads(text)
     except orjson.JSONDecodeError:
-        raise _Bad("evidence", 'is not a JSON object: write it like {"form": "site", "ip": "203.0.113.9"}, or as plain text') from None
+        raise _CellError(
+            "evidence", 'is not a JSON object: write it like {"form": "site", "ip": "203.0.113.9"}, or as plain text'
+        ) from None
     if "\\u0000" in text.lower():  # PostgreSQL's jsonb refuses it, and one row must not fail the others
-        raise _Bad("evidence", "holds a character that cannot be printed")
+        raise _CellError("evidence", "holds a character that cannot be printed")
     return found

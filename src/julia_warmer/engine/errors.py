@@ -3,7 +3,7 @@
 from julia_warmer.core.errors import WarmerError
 
 
-class Refused(WarmerError):
+class EngineError(WarmerError):
     """The engine refused. `mend` says what to do about it."""
 
     def __init__(self, message: str | None = None, *, mend: str = "") -> None:
@@ -11,13 +11,13 @@ class Refused(WarmerError):
         self.mend = mend
 
 
-class NotFound(Refused):  # noqa: N818 - a fact, as the reader meets it
+class NotFound(EngineError):  # noqa: N818 - a fact, as the reader meets it
     """There is no such thing."""
 
 
-class Conflict(Refused):  # noqa: N818
+class Conflict(EngineError):  # noqa: N818 - a fact, as the reader meets it
     """It cannot be done as things stand."""
 
 
-class Wrong(Refused):  # noqa: N818
+class Wrong(EngineError):  # noqa: N818 - a fact, as the reader meets it
     """A value that was given is not usable."""

@@ -24,7 +24,14 @@ class Act:
 
 
 async def record_act(
-    conn: Connection, *, at: datetime, who: str, what: str, target: str | None, why: str | None = None, body: Mapping[str, Any] | None = None
+    conn: Connection,
+    *,
+    at: datetime,
+    who: str,
+    what: str,
+    target: str | None,
+    why: str | None = None,
+    body: Mapping[str, Any] | None = None,
 ) -> None:
     """Write down who did what. Call it in the transaction of the act."""
     await queries.record_act.execute(conn, at=at, who=who, what=what, target=target, why=why, body=dict(body or {}))
