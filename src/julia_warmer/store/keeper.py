@@ -122,32 +122,34 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class Programs:
-    """PostgreSQL's own programs, run with a clean environment, from inside the folder they work on."""
+    """PostgreSQL's own programs, run on a folder with a clean environment."""
 
     bin_dir: Path
 
-    def argv(self, program: str, folder: Path, account: Account | None, *options: str) -> list[str]:
+    def run(self, program: str, folder: Path, account: Account | None, *options: str) -> "subprocess.Popen[bytes]":
+        """Start one; its output goes to the log, our standard error. It ends when the keeper is killed (on Linux)."""
         # Another account may be unable to walk to the folder (below /root, say), and the modes of folders that are not ours stay as they
-        # are. A process can always name the folder it stands in, so we stand in it before the rights are dropped.
-        data = "/proc/self/cwd" if account else str(folder)
-        return [str(self.bin_dir / program), "-D", data, *options]
-
-    def run(self, argv: list[str], folder: Path, account: Account | None, log: int) -> "subprocess.Popen[bytes]":
-        """Start one of them; its output goes to the log. It dies with the keeper, even when that is killed (on Linux)."""
-        return subprocess.Popen(  # noqa: S603 - no shell, and programs that we were given
-            argv,
-            cwd=folder,
-            env={"LC_ALL": "C", "TZ": "UTC", "PATH": "/usr/bin:/bin"},
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            user=account and account.uid,
-            group=account and account.gid,
-            extra_groups=[] if account else None,
-            umask=0o077,
-            start_new_session=True,
-            preexec_fn=_prepare_child,  # noqa: PLW1509 - the keeper has no second thread yet
-        )
+        # are. So we open the folder, and the program goes in through the open file.
+        handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        data = f"/proc/self/fd/{handle}" if account else str(folder)
+        try:
+            return subprocess.Popen(  # noqa: S603 - no shell, and programs that we were given
+                [str(self.bin_dir / program), "-D", data, *options],
+                cwd="/",
+                env={"LC_ALL": "C", "TZ": "UTC", "PATH": "/usr/bin:/bin"},
+                stdin=subprocess.DEVNULL,
+                stdout=sys.stderr,
+                stderr=sys.stderr,
+                pass_fds=(handle,) if account else (),
+                user=account and account.uid,
+                group=account and account.gid,
+                extra_groups=[] if account else None,
+                umask=0o077,
+                start_new_session=True,
+                preexec_fn=_prepare_child,  # noqa: PLW1509 - the keeper has no second thread yet
+            )
+        finally:
+            os.close(handle)
 
 
 def main(order: Order) -> int:
@@ -178,8 +180,7 @@ def _keep(places: Places, programs: Programs, order: Order, socket_dir: Path, us
     socket_dir.mkdir(0o700)
     _give(socket_dir, account)
     options = (f"-c{name}={value}" for name, value in settings(socket_dir, order.settings, durable=order.durable).items())
-    argv = programs.argv("postgres", places.cluster, account, *options)
-    server = programs.run(argv, places.cluster, account, sys.stderr.fileno())
+    server = programs.run("postgres", places.cluster, account, *options)
     while server.poll() is None and not _is_ready(places.cluster, server.pid):
         time.sleep(POLL_S)
     if server.poll() is None:
@@ -226,8 +227,9 @@ def _make_cluster(places: Places, programs: Programs, *, durable: bool) -> None:
     maker = Account.named_nobody() if os.geteuid() == 0 else None
     _give(draft, maker)
     options = ["-U", ADMIN, "-E", "UTF8", "--auth-local=trust", "--auth-host=reject", *_locale(programs)]
-    argv = programs.argv("initdb", draft, maker, *options, *([] if durable else ["--no-sync"]))
-    if status := programs.run(argv, draft, maker, sys.stderr.fileno()).wait():
+    if not durable:
+        options.append("--no-sync")
+    if status := programs.run("initdb", draft, maker, *options).wait():
         raise OSError(f"initdb ended with status {status}")
     if maker:
         _give_all(draft, Account(SERVER_UID, SERVER_UID))

@@ -23,9 +23,9 @@ select current_user::text
 -- What an administrator runs so that this role may make the schema.
 select format('grant create on database %I to %I', current_database(), current_user)
 
--- name: lock_migrations -> str
+-- name: lock_migrations -> none
 -- Wait until no other process migrates this database. Held by the session until unlocked.
-select pg_advisory_lock($key::bigint)::text
+select pg_advisory_lock($key::bigint)
 
 -- name: unlock_migrations -> bool
 -- Let the next one migrate.
