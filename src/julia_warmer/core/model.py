@@ -142,6 +142,12 @@ class Checklist:
     webhook_heard: bool = False
     route_set: bool = False
 
+    @property
+    def done(self) -> bool:
+        return (
+            self.name_approved and self.profile_filled and self.pin_set and self.template_approved and self.webhook_heard and self.route_set
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:

@@ -1,0 +1,150 @@
+"""Rates with their uncertainty, and the three-valued gates that rest on them. Knows nothing of chips, phases or time.
+
+A rate is `events` among `people`. Its posterior is a Beta distribution: flat (1, 1) where a floor is asked, skeptical of harm
+where harm is bounded, so that one early opt-out among five people is not read as a rate of 20 %. Decisions look at posteriors
+at every review, which is sound because a posterior does not depend on when one chose to look (the likelihood principle; Berger
+and Wolpert 1988); how often the rules then err is measured in `tests/core/test_lives.py`, not assumed.
+"""
+
+import math
+from dataclasses import dataclass
+from functools import lru_cache
+
+from julia_warmer.core.model import Gate, Verdict
+
+CACHED = 1 << 16  # posteriors kept: counts are small whole numbers and come again at every review
+STEPS_MAX = 300  # of the continued fraction; about sqrt(people) are needed
+TINY = 1e-300
+PRECISE = 1e-14
+
+
+@dataclass(frozen=True, slots=True)
+class Prior:
+    """A Beta(events, others) distribution: what was believed before the first person."""
+
+    events: float
+    others: float
+
+    @classmethod
+    def skeptical(cls, rate: float, people: float) -> "Prior":
+        """As if `people` had been seen with this rate already: few new events do not move it far."""
+        return cls(max(rate * people, TINY), max((1 - rate) * people, TINY))
+
+
+FLAT = Prior(1.0, 1.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """Events among people. More events than people (late facts) count as all people."""
+
+    events: int
+    people: int
+
+    def p_at_least(self, floor: float, prior: Prior = FLAT) -> float:
+        """Probability that the true rate is `floor` or more."""
+        return p_at_least(self.events, self.people, floor, prior.events, prior.others)
+
+    def interval(self, level: float) -> tuple[float, float]:
+        """Equal-tailed interval that holds the true rate with probability `level`, under the flat prior."""
+        a, b = _posterior(self.events, self.people, 1.0, 1.0)
+        tail = (1 - level) / 2
+        return beta_quantile(a, b, tail), beta_quantile(a, b, 1 - tail)
+
+    def __str__(self) -> str:
+        if not self.people:
+            return "nobody yet"
+        low, high = self.interval(0.95)
+        return f"{self.events} of {self.people}: {100 * self.events / self.people:.1f} % ({100 * low:.1f}-{100 * high:.1f} %)"
+
+
+@lru_cache(CACHED)
+def p_at_least(events: int, people: int, floor: float, prior_events: float = 1.0, prior_others: float = 1.0) -> float:
+    """Probability that the true rate is `floor` or more, given the counts and a Beta prior."""
+    a, b = _posterior(events, people, prior_events, prior_others)
+    return 1.0 - beta_cdf(a, b, floor)
+
+
+def _posterior(events: int, people: int, prior_events: float, prior_others: float) -> tuple[float, float]:
+    return prior_events + min(events, people), prior_others + max(people - events, 0)
+
+
+def beta_cdf(a: float, b: float, x: float) -> float:
+    """Probability that a Beta(a, b) value is at most x: the regularised incomplete beta function.
+
+    Continued fraction by the modified Lentz method (Press et al., Numerical Recipes, 6.4), on the side where it converges fast.
+    """
+    if x <= 0:
+        return 0.0
+    if x >= 1:
+        return 1.0
+    front = math.exp(math.lgamma(a + b) - math.lgamma(a) - math.lgamma(b) + a * math.log(x) + b * math.log1p(-x))
+    if x < (a + 1) / (a + b + 2):
+        return front * _fraction(a, b, x) / a
+    return 1.0 - front * _fraction(b, a, 1 - x) / b
+
+
+def _fraction(a: float, b: float, x: float) -> float:
+    c, d = 1.0, 1 / _away_from_zero(1 - (a + b) * x / (a + 1))
+    total = d
+    for m in range(1, STEPS_MAX):
+        even = m * (b - m) * x / ((a + 2 * m - 1) * (a + 2 * m))
+        d, c = 1 / _away_from_zero(1 + even * d), _away_from_zero(1 + even / c)
+        total *= d * c
+        odd = -(a + m) * (a + b + m) * x / ((a + 2 * m) * (a + 2 * m + 1))
+        d, c = 1 / _away_from_zero(1 + odd * d), _away_from_zero(1 + odd / c)
+        total *= d * c
+        if abs(d * c - 1) < PRECISE:
+            break
+    return total
+
+
+def _away_from_zero(value: float) -> float:
+    return value if abs(value) > TINY else TINY
+
+
+@lru_cache(4096)
+def beta_quantile(a: float, b: float, p: float) -> float:
+    """The x below which a Beta(a, b) value lies with probability p. Halving: 50 steps, about 1e-15."""
+    low, high = 0.0, 1.0
+    for _ in range(50):
+        middle = (low + high) / 2
+        low, high = (middle, high) if beta_cdf(a, b, middle) < p else (low, middle)
+    return (low + high) / 2
+
+
+@lru_cache(CACHED)
+def gate_floor(name: str, events: int, people: int, floor: float, *, people_min: int, pass_at: float, fail_at: float) -> Gate:
+    """Is the true rate at least `floor`? Passes at P >= pass_at, fails at P <= fail_at, else neither."""
+    if people < people_min:
+        return Gate(name, Verdict.INCONCLUSIVE, _too_few(people, people_min))
+    return _answer(name, p_at_least(events, people, floor), f"{name} >= {percent(floor)}", pass_at=pass_at, fail_at=fail_at)
+
+
+@lru_cache(CACHED)
+def gate_ceiling(
+    name: str, events: int, people: int, ceiling: float, *, prior: Prior, people_min: int, pass_at: float, fail_at: float
+) -> Gate:
+    """Is the true rate of a harm at most `ceiling`? The prior is skeptical of harm."""
+    if people < people_min:
+        return Gate(name, Verdict.INCONCLUSIVE, _too_few(people, people_min))
+    p = 1 - p_at_least(events, people, ceiling, prior.events, prior.others)
+    return _answer(name, p, f"{name} <= {percent(ceiling)}", pass_at=pass_at, fail_at=fail_at)
+
+
+def _answer(name: str, p: float, claim: str, *, pass_at: float, fail_at: float) -> Gate:
+    sentence = f"P({claim}) = {p:.2f}"
+    if p >= pass_at:
+        return Gate(name, Verdict.PASS, sentence)
+    if p <= fail_at:
+        return Gate(name, Verdict.FAIL, sentence)
+    return Gate(name, Verdict.INCONCLUSIVE, f"not sure yet: {sentence}")
+
+
+def _too_few(people: int, people_min: int) -> str:
+    return f"not enough evidence: {people} of {people_min} people"
+
+
+def percent(share: float) -> str:
+    """A share as a person reads it: 0.2 is `20 %`, 0.005 is `0.5 %`."""
+    return f"{100 * share:.3g} %"

@@ -1,0 +1,435 @@
+"""The rules that an owner may change: TOML text in, frozen values out, every number with its unit and its allowed range.
+
+No number of a policy is written here: `policies/*.toml` hold them all, each with its why. Nothing here reads a file.
+"""
+
+import difflib
+import hashlib
+import json
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field, fields, is_dataclass
+from enum import StrEnum
+from functools import cache
+from typing import Annotated, Any, TypeVar, cast, get_args, get_origin, get_type_hints
+
+from julia_warmer.core.errors import WarmerError
+from julia_warmer.core.model import PHASES, Action, Phase
+
+T = TypeVar("T")
+
+
+class PolicyError(WarmerError):
+    """The policy cannot be used."""
+
+
+@dataclass(frozen=True, slots=True)
+class Within:
+    """The least and the greatest value that a key may have."""
+
+    low: float
+    high: float
+
+
+Share = Annotated[float, Within(0, 1)]
+Factor = Annotated[float, Within(0, 10)]
+Points = Annotated[float, Within(-100, 100)]
+Hours = Annotated[float, Within(0, 8760)]
+Hour = Annotated[float, Within(0, 24)]
+Whole = Annotated[int, Within(0, 1_000_000)]
+Percent = Annotated[int, Within(0, 100)]
+
+
+class Signal(StrEnum):
+    """What an alarm listens to."""
+
+    ERRORS = "errors"  # failed, undeliverable and limited, of those accepted
+    HEALTH_DROP = "health_drop"  # points lost since the highest score of the window
+    REPLIES = "replies"  # of those reached; rings when low
+    UNANSWERED = "unanswered"  # people reached in a row without a reply
+    OPT_OUTS = "opt_outs"  # of those reached
+    UNDELIVERABLE = "undeliverable"  # 131026, of those accepted
+    LIMITED = "limited"  # 131049, of those accepted
+    HELD = "held"  # held for quality assessment, of those accepted
+    READS = "reads"  # of those delivered; rings when low
+
+
+class Window(StrEnum):
+    """Over what an alarm looks. Cohorts are of sends: `recent_*` are the last N of those old enough."""
+
+    LAST_HOURS = "last_hours"
+    RECENT_FRESH = "recent_fresh"
+    RECENT_MATURED = "recent_matured"
+    RUN = "run"
+    HOUR = "1h"
+    DAY = "24h"
+
+
+COHORTS = frozenset({Window.LAST_HOURS, Window.RECENT_FRESH, Window.RECENT_MATURED})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EvidenceRules:
+    """When a rate is known well enough to act on it."""
+
+    pass_at: Share
+    fail_at: Share
+    people_min: Whole
+    interval_level: Share
+    harm_prior_rate: Share
+    harm_prior_people: Annotated[float, Within(0, 10_000)]
+    mature_h: Hours
+    fresh_h: Hours
+    recent_sends: Annotated[int, Within(1, 100_000)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GateRules:
+    """What every phase with sends asks for before the next one."""
+
+    used_min: Share
+    opt_outs_max: Share
+    undeliverable_max: Share
+    limited_max: Share
+    held_max: Share
+    calm_h: Hours
+    return_health_below: Percent
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HealthRules:
+    """Points of the health score. `_each` per unit, `_max` the most (or the least) that a term may give."""
+
+    base: Percent
+    age_each: Points
+    age_max: Points
+    sent_per: Annotated[int, Within(1, 1_000_000)]
+    sent_max: Points
+    received_per: Annotated[int, Within(1, 1_000_000)]
+    received_max: Points
+    conversation_each: Points
+    conversation_max: Points
+    media_each: Points
+    media_max: Points
+    template_each: Points
+    template_max: Points
+    profile_each: Points
+    call: Points
+    response_target: Share
+    response_weak: Share
+    response_floor: Share
+    response_good: Points
+    response_poor: Points
+    response_bad: Points
+    spam_each: Points
+    warning_each: Points
+    idle_each: Points
+    idle_max: Points
+    quality_yellow: Points
+    quality_red: Points
+    opt_outs_raised: Share
+    opt_outs_high: Share
+    undeliverable_raised: Share
+    undeliverable_high: Share
+    harm_raised: Points
+    harm_high: Points
+    reads_low: Share
+    reads: Points
+    template_paused_each: Points
+    template_paused_max: Points
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PhaseRules:
+    """One phase: how much a day, what it takes to leave it, how often it is looked at."""
+
+    cap_day_max: Whole
+    days_min: Whole
+    health_min: Percent
+    reply_floor: Share
+    review_h: Annotated[float, Within(0.05, 168)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlarmRule:
+    """One early warning: signal, window, least evidence, threshold, action, duration. `name` is the table's key."""
+
+    name: str
+    signal: Signal
+    window: Window
+    sends_min: Whole
+    events_min: Whole
+    threshold: Annotated[float, Within(0, 100)]
+    level: Share
+    prior_rate: Share
+    prior_people: Annotated[float, Within(0, 10_000)]
+    action: Action
+    hours: Hours
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PauseRules:
+    """How long pauses last and how a chip comes back."""
+
+    slow_speed: Share
+    hours_max: Hours
+    again_factor: Factor
+    forget_d: Whole
+    resume_share: Annotated[float, Within(0, 0.5)]
+    clean_day_growth: Annotated[float, Within(1, 2)]
+    review_h: Annotated[float, Within(0.05, 168)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BudgetRules:
+    """What bounds a day's messages besides the phase's cap."""
+
+    growth_ratio: Annotated[float, Within(1, 10)]
+    growth_min: Whole
+    operation_growth: Annotated[float, Within(1, 10)]
+    yellow_speed: Share
+    limit_unknown: Whole
+    reserve: Share
+    slot_ttl_h: Hours
+    webhook_silent_h: Hours
+    quality_stale_h: Hours
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PeopleRules:
+    """Courtesy to a person, across all chips and campaigns."""
+
+    marketing_7d_max: Whole
+    marketing_30d_max: Whole
+    utility_1d_max: Whole
+    limited_wait_h: Hours
+    canary_share: Share
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HourRules:
+    """When a person may be written to first, on their own clock."""
+
+    open_h: Hour
+    close_h: Hour
+    saturday_open_h: Hour
+    saturday_close_h: Hour
+    sunday: bool
+    holidays: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """All rules of one decision. Two policies with the same rules have the same sha256, whatever they are called."""
+
+    name: str
+    evidence: EvidenceRules
+    gates: GateRules
+    health: HealthRules
+    phases: Mapping[Phase, PhaseRules]
+    alarms: tuple[AlarmRule, ...]
+    pauses: PauseRules
+    budget: BudgetRules
+    people: PeopleRules
+    hours: HourRules
+    sha256: str = field(init=False)
+    version: str = field(init=False)  # name@first 12 hex digits
+
+    def __post_init__(self) -> None:
+        rules = {f.name: getattr(self, f.name) for f in fields(self) if f.init and f.name != "name"}
+        canonical = json.dumps(rules, default=asdict, sort_keys=True, separators=(",", ":"))
+        sha256 = hashlib.sha256(canonical.encode()).hexdigest()
+        object.__setattr__(self, "sha256", sha256)
+        object.__setattr__(self, "version", f"{self.name}@{sha256[:12]}")
+
+
+TABLES = ("evidence", "gates", "health", "phases", "alarms", "pauses", "budget", "people", "hours")
+
+
+def parse(text: str, *, file: str, base: Policy | None = None) -> Policy:
+    """Read a policy, laid over `base` where it says `extends`.
+
+    Raises PolicyError naming file, table, key and what is allowed.
+    """
+    raw = _toml(text, file)
+    name, extends = raw.pop("name", None), raw.pop("extends", None)
+    if not isinstance(name, str) or not name:
+        raise PolicyError(f'{file}: it needs a name, such as name = "mine"')
+    if extends is not None and (base is None or base.name != extends):
+        raise PolicyError(
+            f"{file}: extends = {extends!r}, but {f'the policy below it is {base.name!r}' if base else 'no policy lies below it'}"
+        )
+    _known(raw, TABLES, where=file, noun="table")
+    under = base if extends is not None else None
+    tables: dict[str, Any] = {key: _part(key, raw.get(key, {}), file=file, under=under) for key in TABLES}
+    policy = Policy(name=name, **tables)
+    _check_sense(policy, file)
+    return policy
+
+
+def parse_layers(layers: Iterable[tuple[str, str]]) -> Policy:
+    """Read (file, text) pairs from the bottom up, each extending the one before. Raises PolicyError."""
+    policy: Policy | None = None
+    for file, text in layers:
+        policy = parse(text, file=file, base=policy)
+    if policy is None:
+        raise PolicyError("no policy was given")
+    return policy
+
+
+def extended_by(text: str, *, file: str) -> str | None:
+    """The name that a policy's text extends, or None: what a loader has to read first. Raises PolicyError."""
+    extends = _toml(text, file).get("extends")
+    if extends is not None and not isinstance(extends, str):
+        raise PolicyError(f'{file}: extends must be a policy\'s name, such as extends = "standard"')
+    return extends
+
+
+def _toml(text: str, file: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise PolicyError(f"{file}: not TOML: {error}") from error
+
+
+def _part(key: str, raw: object, *, file: str, under: Policy | None) -> object:
+    """One top-level table as its value."""
+    below = getattr(under, key) if under else None
+    table = _dict(raw, f"{file}: [{key}]")
+    match key:
+        case "phases":
+            return _phases(table, file=file, below=cast("Mapping[Phase, PhaseRules] | None", below))
+        case "alarms":
+            return _alarms(table, file=file, below=cast("tuple[AlarmRule, ...]", below or ()))
+        case _:
+            return _value(_classes(Policy)[key], table, where=f"{file}: [{key}]", below=below)
+
+
+def _phases(table: dict[str, Any], *, file: str, below: Mapping[Phase, PhaseRules] | None) -> dict[Phase, PhaseRules]:
+    _known(table, PHASES, where=f"{file}: [phases]", noun="phase")
+    return {
+        phase: _value(
+            PhaseRules,
+            _dict(table.get(phase, {}), f"{file}: [phases.{phase}]"),
+            where=f"{file}: [phases.{phase}]",
+            below=below[phase] if below else None,
+        )
+        for phase in PHASES
+    }
+
+
+def _alarms(table: dict[str, Any], *, file: str, below: tuple[AlarmRule, ...]) -> tuple[AlarmRule, ...]:
+    """Rows by name, in the order of the bottom layer; `NAME = false` takes a row out."""
+    rows = {rule.name: rule for rule in below}
+    for name, raw in table.items():
+        where = f"{file}: [alarms.{name}]"
+        if raw is False:
+            if rows.pop(name, None) is None:
+                raise PolicyError(f"{where} takes out an alarm that the policy below does not have{_near(name, rows)}")
+            continue
+        rows[name] = _value(AlarmRule, {"name": name, **_dict(raw, where)}, where=where, below=rows.get(name))
+    return tuple(rows.values())
+
+
+def _value(cls: type[T], table: dict[str, Any], *, where: str, below: T | None) -> T:
+    """A table as a frozen value; what it does not say comes from the layer below."""
+    hints = _classes(cls)
+    _known(table, hints, where=where, noun="key")
+    missing = [key for key in hints if key not in table and below is None]
+    if missing:
+        raise PolicyError(f"{where} {missing[0]} is missing: {_allowed(hints[missing[0]])}")
+    values = {key: _scalar(hint, table[key], f"{where} {key}") if key in table else getattr(below, key) for key, hint in hints.items()}
+    return cls(**values)
+
+
+def _scalar(hint: Any, value: object, where: str) -> object:
+    """One checked value. A whole number is taken where a fraction is asked, never the other way round."""
+    kind, within = _kind(hint)
+    if issubclass(kind, StrEnum) and value in list(kind):
+        return kind(value)
+    if kind is float and type(value) is int:
+        value = float(value)
+    fits = type(value) is kind and (within is None or within.low <= cast("float", value) <= within.high)
+    if not fits:
+        raise PolicyError(f"{where} = {value!r}: must be {_allowed(hint)}")
+    return value
+
+
+def _allowed(hint: Any) -> str:
+    """What a key may be, in words."""
+    kind, within = _kind(hint)
+    if issubclass(kind, StrEnum):
+        return "one of " + ", ".join(kind)
+    noun = {float: "a number", int: "a whole number", bool: "true or false", str: "a text"}[kind]
+    return f"{noun} from {within.low:g} to {within.high:g}" if within else noun
+
+
+def _kind(hint: Any) -> tuple[type, Within | None]:
+    if get_origin(hint) is Annotated:
+        kind, within = get_args(hint)
+        return kind, within
+    return hint, None
+
+
+@cache
+def _classes(cls: type) -> dict[str, Any]:
+    """A value's keys and their types, ranges included."""
+    hints = get_type_hints(cls, include_extras=True)
+    return {f.name: hints[f.name] for f in fields(cls)} if is_dataclass(cls) else {}
+
+
+def _dict(raw: object, where: str) -> dict[str, Any]:
+    if not isinstance(raw, dict):
+        raise PolicyError(f"{where} must be a table of keys, not {raw!r}")
+    return dict(cast("dict[str, Any]", raw))
+
+
+def _known(table: Mapping[str, object], names: Iterable[str], *, where: str, noun: str) -> None:
+    allowed = list(names)
+    for key in table:
+        if key not in allowed:
+            raise PolicyError(f"{where} has no {noun} {key!r}{_near(key, allowed)}")
+
+
+def _near(word: str, words: Iterable[str]) -> str:
+    """A question with the likeliest word meant, or all words when none is near."""
+    known = list(words)
+    near = difflib.get_close_matches(word, known, n=1)
+    return f": did you mean {near[0]!r}?" if near else f"; known: {', '.join(known)}"
+
+
+def _check_sense(policy: Policy, file: str) -> None:
+    """Rules that are fine one by one and not together."""
+    caps = [policy.phases[phase].cap_day_max for phase in PHASES]
+    checks = (
+        (
+            policy.evidence.fail_at < policy.evidence.pass_at,
+            "[evidence] fail_at must be below pass_at, or a gate would pass and fail at once",
+        ),
+        (
+            policy.health.response_floor <= policy.health.response_weak <= policy.health.response_target,
+            "[health] response_floor, response_weak and response_target must rise",
+        ),
+        (policy.hours.open_h < policy.hours.close_h, "[hours] open_h must be before close_h"),
+        (policy.hours.saturday_open_h <= policy.hours.saturday_close_h, "[hours] saturday_open_h must not be after saturday_close_h"),
+        (caps == sorted(caps), "[phases] cap_day_max must not fall from one phase to the next"),
+        (policy.phases[Phase.SETUP].cap_day_max == 0, "[phases.setup] cap_day_max must be 0: nothing is sent before the checklist is done"),
+    )
+    for holds, message in checks:
+        if not holds:
+            raise PolicyError(f"{file}: {message}")
+    for rule in policy.alarms:
+        _check_alarm(rule, file)
+
+
+def _check_alarm(rule: AlarmRule, file: str) -> None:
+    match rule.signal:
+        case Signal.HEALTH_DROP:
+            windows = frozenset({Window.HOUR, Window.DAY})
+        case Signal.UNANSWERED:
+            windows = frozenset({Window.RUN})
+        case _:
+            windows = COHORTS
+    if rule.window not in windows:
+        allowed = ", ".join(sorted(windows))
+        raise PolicyError(f"{file}: [alarms.{rule.name}] window = {rule.window.value!r}: {rule.signal.value} looks over one of {allowed}")
