@@ -29,7 +29,7 @@ async def record_act(
     at: datetime,
     who: str,
     what: str,
-    target: str | None,
+    target: str | None = None,
     why: str | None = None,
     body: Mapping[str, Any] | None = None,
 ) -> None:
