@@ -88,8 +88,10 @@ create table warmer.chips (
     policy           text,
     decided_at       timestamptz,
     look_again_at    timestamptz,                -- null = not under review
+    budget_need      integer not null default 0, -- what it could use if the portfolio's limit were endless: the split asks for it
     portfolio_share  integer,
     eligible_people  integer not null default 0,
+    plan_again_at    timestamptz,                -- null = at once
     clamp            integer check (clamp >= 0),
     check ((status = 'paused') = (paused_from is not null))
 );
@@ -129,7 +131,8 @@ create table warmer.contacts (
 create unique index contacts_user_id on warmer.contacts (user_id) where user_id is not null;
 create index contacts_wa_id on warmer.contacts (wa_id) where wa_id is not null;
 create index contacts_pool on warmer.contacts (audience, engagement desc, opted_in_at desc, id)
-    where chip_id is null and may_marketing and stopped_at is null and platform_stopped_at is null and undeliverable_at is null;
+    where chip_id is null and (may_marketing or may_utility) and stopped_at is null and undeliverable_at is null;
+create index contacts_zone on warmer.contacts (zone);   -- which zones there are, without reading everybody
 create index contacts_chip on warmer.contacts (chip_id, audience, engagement desc, opted_in_at desc, id) where chip_id is not null;
 
 -- What must never be written to again, also when the contact is gone. Asked by every claim and every import.
@@ -244,10 +247,12 @@ create unique index sends_message_id on warmer.sends (message_id) where message_
 -- One campaign message at a time to a person, over all chips and campaigns.
 create unique index sends_one_open on warmer.sends (contact_id) where kind = 'campaign' and state in ('planned', 'claimed', 'calling');
 create index sends_due on warmer.sends (portfolio_id, due_at) where state = 'planned';
+create index sends_due_chip on warmer.sends (chip_id, due_at, id) where state = 'planned';
 create index sends_leased on warmer.sends (lease_until) where state in ('claimed', 'calling');
 create index sends_unknown on warmer.sends (unknown_at) where state = 'unknown';
 create index sends_cap on warmer.sends (chip_id, cap_day) where cap_day is not null;
 create index sends_contact on warmer.sends (contact_id, accepted_at desc) where accepted_at is not null;
+create index sends_in_flight on warmer.sends (contact_id) where state in ('claimed', 'calling', 'unknown');
 create index sends_campaign_contact on warmer.sends (campaign_id, contact_id) where campaign_id is not null;
 
 -- Written ahead: committed with its id before the request begins. `id` travels in biz_opaque_callback_data.
@@ -274,6 +279,17 @@ create table warmer.budget_uses (
     until_at     timestamptz not null
 );
 create index budget_uses_open on warmer.budget_uses (portfolio_id, until_at);
+
+-- Where the platform asked us to wait, or could not be reached: no request of that scope begins before `until_at`.
+create table warmer.throttles (
+    scope     text not null check (scope in ('app', 'account', 'chip')),
+    target_id bigint not null,                   -- the row's id; 0 for the app
+    until_at  timestamptz not null,
+    tries     integer not null default 1,        -- in a row; the next wait is longer, the next request after it a single probe
+    code      integer not null,
+    since     timestamptz not null,
+    primary key (scope, target_id)
+);
 
 create table warmer.prices (
     category text primary key,
