@@ -33,8 +33,8 @@ select pg_advisory_unlock($key::bigint)
 
 -- name: list_applied -> Applied
 -- What was applied here, in order.
-select number, name, sha256, applied_at from migrations order by number
+select number, name, sha256, applied_at from warmer.migrations order by number
 
 -- name: add_applied -> none
 -- Record one migration, in the transaction that ran it.
-insert into migrations (number, name, sha256, applied_at) values ($number, $name, $sha256, $at)
+insert into warmer.migrations (number, name, sha256, applied_at) values ($number, $name, $sha256, $at)
