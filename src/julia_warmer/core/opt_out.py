@@ -1,0 +1,172 @@
+"""Says whether a message asks us to stop: rules in Portuguese, English and Spanish, as tables. Pure; it must not know channels or people.
+
+A message is folded (accents, case, emoji, spaced and stretched letters) and cut into clauses; each clause is held against the tables of
+`opt_out_rules`: negations (it asks us not to stop), commands (the whole clause is one word of command), sentences. The gravest answer
+wins. Ambiguous is never acted on by itself: a person looks.
+"""
+
+import re
+import unicodedata
+from dataclasses import dataclass
+from enum import StrEnum
+
+from julia_warmer.core import opt_out_rules as rules
+
+
+class Outcome(StrEnum):
+    """What a message asks."""
+
+    OPT_OUT = "opt_out"
+    AMBIGUOUS = "ambiguous"
+    NONE = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The answer, what it covers (`all` or `marketing`) and the rule that gave it."""
+
+    outcome: Outcome
+    purpose: str = "all"
+    rule: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A sentence. `softened` rules become ambiguous when the clause is about a time of day, a shift, a condition or somebody else."""
+
+    name: str
+    pattern: re.Pattern[str]
+    outcome: Outcome = Outcome.OPT_OUT
+    softened: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class _Clause:
+    words: str
+    is_question: bool
+
+
+TEXT_MAX = 2000  # a longer text asks in its beginning, if at all
+
+COMMANDS: tuple[Rule, ...] = tuple(
+    Rule(name, pattern, outcome, softened=False)
+    for table, outcome in (
+        (rules.COMMANDS, Outcome.OPT_OUT),
+        (rules.LONE_COMMANDS, Outcome.OPT_OUT),
+        (rules.UNSURE, Outcome.AMBIGUOUS),
+    )
+    for name, pattern in rules.read_table(table)
+)
+SENTENCES: tuple[Rule, ...] = (
+    *(Rule(name, pattern) for name, pattern in rules.read_table(rules.SENTENCES)),
+    *(Rule(name, pattern, Outcome.AMBIGUOUS) for name, pattern in rules.read_table(rules.DOUBTS)),
+)
+_LONE = "word alone"
+_FILLERS = re.compile(rf"(?:(?:{rules.read_one(rules.FILLERS).pattern})\s*)+")
+_NEGATIONS = rules.read_one(rules.NEGATIONS)
+_SOFTENERS = rules.read_one(rules.SOFTENERS)
+_PROMOTIONS = rules.read_one(rules.PROMOTIONS)
+_EVERYTHING = rules.read_one(rules.EVERYTHING)
+_PAYLOADS = rules.read_one(rules.PAYLOADS)
+_NOW = re.compile(r"\b(?:agora|now|ahora)$")  # "do not write now" is not "stop now"
+_STOP_SIGNS = frozenset("🛑🚫⛔✋")
+
+_SPACED = re.compile(r"\b(?:[a-z][ .\-_*]+){2,}[a-z]\b")
+_ENDS = re.compile(r"([.!?;:,()/|\n…]+|$)")
+_NOT_A_WORD = re.compile(r"[^a-z0-9]+")
+_STRETCHED = re.compile(r"([a-z])\1{2,}")
+_DOUBLED = re.compile(r"([a-z])\1+")
+_REPEATED = re.compile(r"\b(\w+)(?: \1\b)+")
+_CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
+_GRAVITY = {Outcome.NONE: 0, Outcome.AMBIGUOUS: 1, Outcome.OPT_OUT: 2}
+NOTHING = Verdict(Outcome.NONE)
+
+
+def classify(text: str | None, *, payload: str | None = None) -> Verdict:
+    """Judge a message. `payload` is the button's or row's id; None says that the person typed, where common words mean more."""
+    is_button = payload is not None
+    verdicts = [_judge_text(text, is_button)] if text else []
+    if payload:
+        verdicts.append(_judge_payload(payload))
+    return _gravest(verdicts)
+
+
+def _judge_payload(payload: str) -> Verdict:
+    words = _words(_fold(_CAMEL.sub(" ", payload[:TEXT_MAX])))
+    if _PAYLOADS.search(words):
+        return Verdict(Outcome.OPT_OUT, _purpose(words), "payload")
+    return _judge_text(words, is_button=True)
+
+
+def _judge_text(text: str, is_button: bool) -> Verdict:
+    clauses = _clauses(text[:TEXT_MAX])
+    if not clauses:
+        return Verdict(Outcome.AMBIGUOUS, rule="stop sign") if _STOP_SIGNS & set(text) else NOTHING
+    last = len(clauses) - 1
+    verdicts = [_judge_clause(clause, is_button, alone=last == 0, at_edge=place in (0, last)) for place, clause in enumerate(clauses)]
+    return _gravest(verdicts)
+
+
+def _judge_clause(clause: _Clause, is_button: bool, *, alone: bool, at_edge: bool) -> Verdict:
+    if _NEGATIONS.search(clause.words):
+        return NOTHING
+    if at_edge:
+        verdict = _judge_command(clause, is_button, alone)
+        if verdict.outcome is not Outcome.NONE:
+            return verdict
+    return _gravest([_apply(rule, clause.words) for rule in SENTENCES if rule.pattern.search(clause.words)])
+
+
+def _judge_command(clause: _Clause, is_button: bool, alone: bool) -> Verdict:
+    squeezed = _DOUBLED.sub(r"\1", clause.words)
+    for rule in COMMANDS:
+        if not (rule.pattern.fullmatch(clause.words) or rule.pattern.fullmatch(squeezed)):
+            continue
+        is_common = rule.name == _LONE
+        if is_common and not alone:
+            return NOTHING
+        unsure = clause.is_question or (is_common and is_button)
+        return Verdict(Outcome.AMBIGUOUS if unsure else rule.outcome, rule=rule.name)
+    return NOTHING
+
+
+def _apply(rule: Rule, words: str) -> Verdict:
+    about_now = _NOW.search(words) is not None and rule.name.startswith("do not")
+    soft = rule.softened and (about_now or _SOFTENERS.search(words) is not None)
+    return Verdict(Outcome.AMBIGUOUS if soft else rule.outcome, _purpose(words), rule.name)
+
+
+def _purpose(words: str) -> str:
+    return "marketing" if _PROMOTIONS.search(words) and not _EVERYTHING.search(words) else "all"
+
+
+def _gravest(verdicts: list[Verdict]) -> Verdict:
+    """The gravest outcome; among equals the widest purpose; among those the first."""
+    return max(verdicts, key=lambda verdict: (_GRAVITY[verdict.outcome], verdict.purpose == "all"), default=NOTHING)
+
+
+def _clauses(text: str) -> list[_Clause]:
+    """The clauses that say more than a greeting or thanks."""
+    folded = _SPACED.sub(lambda match: _NOT_A_WORD.sub("", match[0]), _fold(text))
+    parts = _ENDS.split(folded)
+    found = ((_without_fillers(_words(words)), "?" in end) for words, end in zip(parts[::2], parts[1::2], strict=False))
+    return [_Clause(words, is_question) for words, is_question in found if words]
+
+
+def _without_fillers(words: str) -> str:
+    if (match := _FILLERS.match(words)) is not None:
+        words = words[match.end() :]
+    for match in _FILLERS.finditer(words):
+        if match.end() == len(words):
+            return words[: match.start()].strip()
+    return words.strip()
+
+
+def _fold(text: str) -> str:
+    """Small letters without accents, marks, apostrophes and invisible characters; fancy letters become plain ones."""
+    plain = "".join(char for char in unicodedata.normalize("NFKD", text) if unicodedata.category(char) not in ("Mn", "Cf"))
+    return plain.casefold().replace("'", "").replace("’", "").replace("`", "")
+
+
+def _words(folded: str) -> str:
+    return _REPEATED.sub(r"\1", _STRETCHED.sub(r"\1", _NOT_A_WORD.sub(" ", folded))).strip()
