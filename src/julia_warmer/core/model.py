@@ -168,8 +168,8 @@ class Snapshot:
     webhook_at: datetime | None = None  # when the last webhook of this chip's account was heard
     stops: tuple[str, ...] = ()  # open stops that cover this chip: everything, portfolio, account; with why
 
-    # cohorts, detectors re-armed at `state.rearmed_at`
-    phase_matured: Counts = field(default_factory=Counts)  # accepted since max(phase_since, rearmed_at), older than `mature_h`
+    # cohorts of whole clock hours; none that began before `state.rearmed_at` (see core.fold)
+    phase_matured: Counts = field(default_factory=Counts)  # accepted since the hour of phase_since, older than `mature_h`
     recent_matured: Counts = field(default_factory=Counts)  # the last `recent_sends` of those older than `mature_h`
     recent_fresh: Counts = field(default_factory=Counts)  # the last `recent_sends` of those older than `fresh_h`
     last_hours: Counts = field(default_factory=Counts)  # accepted in this clock hour and the one before
@@ -177,8 +177,8 @@ class Snapshot:
 
     # days (the chip's calendar); a day of the phase begins at or after the hour in which the phase began
     sending_days_in_phase: int = 0  # finished local days of the phase with at least one accepted message
-    reachable_in_phase: int = 0  # over those days: the least of granted, eligible people and open hours
-    accepted_in_phase: int = 0  # over those days
+    reachable_in_phase: int = 0  # over the finished local days of the phase: the least of granted, eligible people and open hours
+    accepted_in_phase: int = 0  # over the same days
     best_day_7d: int = 0  # the most accepted on one of the seven finished local days before today
     accepted_last_day: int = 0  # accepted on the newest of those seven on which anything was; what a hold may not exceed
     idle_days: int = 0  # finished local days in a row on which people were reachable and nothing was accepted; others are skipped

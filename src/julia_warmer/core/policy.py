@@ -3,33 +3,15 @@
 No number of a policy is written here: `policies/*.toml` hold them all, each with its why. Nothing here reads a file.
 """
 
-import difflib
 import hashlib
 import json
-import tomllib
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field, fields, is_dataclass
+from dataclasses import asdict, dataclass, field, fields
 from enum import StrEnum
-from functools import cache
-from typing import Annotated, Any, TypeVar, cast, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, cast
 
-from julia_warmer.core.errors import WarmerError
 from julia_warmer.core.model import PHASES, Action, Phase
-
-T = TypeVar("T")
-
-
-class PolicyError(WarmerError):
-    """The policy cannot be used."""
-
-
-@dataclass(frozen=True, slots=True)
-class Within:
-    """The least and the greatest value that a key may have."""
-
-    low: float
-    high: float
-
+from julia_warmer.core.tables import PolicyError, Within, check_known, keys_of, near, read_toml, table_of, value_of
 
 Share = Annotated[float, Within(0, 1)]
 Factor = Annotated[float, Within(0, 10)]
@@ -251,7 +233,7 @@ def parse(text: str, *, file: str, base: Policy | None = None) -> Policy:
 
     Raises PolicyError naming file, table, key and what is allowed.
     """
-    raw = _toml(text, file)
+    raw = read_toml(text, file)
     name, extends = raw.pop("name", None), raw.pop("extends", None)
     if not isinstance(name, str) or not name:
         raise PolicyError(f'{file}: it needs a name, such as name = "mine"')
@@ -259,7 +241,7 @@ def parse(text: str, *, file: str, base: Policy | None = None) -> Policy:
         raise PolicyError(
             f"{file}: extends = {extends!r}, but {f'the policy below it is {base.name!r}' if base else 'no policy lies below it'}"
         )
-    _known(raw, TABLES, where=file, noun="table")
+    check_known(raw, TABLES, where=file, noun="table")
     under = base if extends is not None else None
     tables: dict[str, Any] = {key: _part(key, raw.get(key, {}), file=file, under=under) for key in TABLES}
     policy = Policy(name=name, **tables)
@@ -279,38 +261,31 @@ def parse_layers(layers: Iterable[tuple[str, str]]) -> Policy:
 
 def extended_by(text: str, *, file: str) -> str | None:
     """The name that a policy's text extends, or None: what a loader has to read first. Raises PolicyError."""
-    extends = _toml(text, file).get("extends")
+    extends = read_toml(text, file).get("extends")
     if extends is not None and not isinstance(extends, str):
         raise PolicyError(f'{file}: extends must be a policy\'s name, such as extends = "standard"')
     return extends
 
 
-def _toml(text: str, file: str) -> dict[str, Any]:
-    try:
-        return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise PolicyError(f"{file}: not TOML: {error}") from error
-
-
 def _part(key: str, raw: object, *, file: str, under: Policy | None) -> object:
     """One top-level table as its value."""
     below = getattr(under, key) if under else None
-    table = _dict(raw, f"{file}: [{key}]")
+    table = table_of(raw, f"{file}: [{key}]")
     match key:
         case "phases":
             return _phases(table, file=file, below=cast("Mapping[Phase, PhaseRules] | None", below))
         case "alarms":
             return _alarms(table, file=file, below=cast("tuple[AlarmRule, ...]", below or ()))
         case _:
-            return _value(_classes(Policy)[key], table, where=f"{file}: [{key}]", below=below)
+            return value_of(keys_of(Policy)[key], table, where=f"{file}: [{key}]", below=below)
 
 
 def _phases(table: dict[str, Any], *, file: str, below: Mapping[Phase, PhaseRules] | None) -> dict[Phase, PhaseRules]:
-    _known(table, PHASES, where=f"{file}: [phases]", noun="phase")
+    check_known(table, PHASES, where=f"{file}: [phases]", noun="phase")
     return {
-        phase: _value(
+        phase: value_of(
             PhaseRules,
-            _dict(table.get(phase, {}), f"{file}: [phases.{phase}]"),
+            table_of(table.get(phase, {}), f"{file}: [phases.{phase}]"),
             where=f"{file}: [phases.{phase}]",
             below=below[phase] if below else None,
         )
@@ -325,77 +300,12 @@ def _alarms(table: dict[str, Any], *, file: str, below: tuple[AlarmRule, ...]) -
         where = f"{file}: [alarms.{name}]"
         if raw is False:
             if rows.pop(name, None) is None:
-                raise PolicyError(f"{where} takes out an alarm that the policy below does not have{_near(name, rows)}")
+                raise PolicyError(f"{where} takes out an alarm that the policy below does not have{near(name, rows)}")
             continue
-        rows[name] = _value(AlarmRule, {"name": name, **_dict(raw, where)}, where=where, below=rows.get(name))
+        row = table_of(raw, where)
+        check_known(row, [key for key in keys_of(AlarmRule) if key != "name"], where=where, noun="key")
+        rows[name] = value_of(AlarmRule, {**row, "name": name}, where=where, below=rows.get(name))
     return tuple(rows.values())
-
-
-def _value(cls: type[T], table: dict[str, Any], *, where: str, below: T | None) -> T:
-    """A table as a frozen value; what it does not say comes from the layer below."""
-    hints = _classes(cls)
-    _known(table, hints, where=where, noun="key")
-    missing = [key for key in hints if key not in table and below is None]
-    if missing:
-        raise PolicyError(f"{where} {missing[0]} is missing: {_allowed(hints[missing[0]])}")
-    values = {key: _scalar(hint, table[key], f"{where} {key}") if key in table else getattr(below, key) for key, hint in hints.items()}
-    return cls(**values)
-
-
-def _scalar(hint: Any, value: object, where: str) -> object:
-    """One checked value. A whole number is taken where a fraction is asked, never the other way round."""
-    kind, within = _kind(hint)
-    if issubclass(kind, StrEnum) and value in list(kind):
-        return kind(value)
-    if kind is float and type(value) is int:
-        value = float(value)
-    fits = type(value) is kind and (within is None or within.low <= cast("float", value) <= within.high)
-    if not fits:
-        raise PolicyError(f"{where} = {value!r}: must be {_allowed(hint)}")
-    return value
-
-
-def _allowed(hint: Any) -> str:
-    """What a key may be, in words."""
-    kind, within = _kind(hint)
-    if issubclass(kind, StrEnum):
-        return "one of " + ", ".join(kind)
-    noun = {float: "a number", int: "a whole number", bool: "true or false", str: "a text"}[kind]
-    return f"{noun} from {within.low:g} to {within.high:g}" if within else noun
-
-
-def _kind(hint: Any) -> tuple[type, Within | None]:
-    if get_origin(hint) is Annotated:
-        kind, within = get_args(hint)
-        return kind, within
-    return hint, None
-
-
-@cache
-def _classes(cls: type) -> dict[str, Any]:
-    """A value's keys and their types, ranges included."""
-    hints = get_type_hints(cls, include_extras=True)
-    return {f.name: hints[f.name] for f in fields(cls)} if is_dataclass(cls) else {}
-
-
-def _dict(raw: object, where: str) -> dict[str, Any]:
-    if not isinstance(raw, dict):
-        raise PolicyError(f"{where} must be a table of keys, not {raw!r}")
-    return dict(cast("dict[str, Any]", raw))
-
-
-def _known(table: Mapping[str, object], names: Iterable[str], *, where: str, noun: str) -> None:
-    allowed = list(names)
-    for key in table:
-        if key not in allowed:
-            raise PolicyError(f"{where} has no {noun} {key!r}{_near(key, allowed)}")
-
-
-def _near(word: str, words: Iterable[str]) -> str:
-    """A question with the likeliest word meant, or all words when none is near."""
-    known = list(words)
-    near = difflib.get_close_matches(word, known, n=1)
-    return f": did you mean {near[0]!r}?" if near else f"; known: {', '.join(known)}"
 
 
 def _check_sense(policy: Policy, file: str) -> None:
