@@ -67,7 +67,7 @@ async def test_without_its_whole_proof_a_person_is_stored_and_not_written_to(db:
     report = await run(db, f"phone,consent_at\n+5531987654321,{cells}\n", **given)
     person = await one(db, "+5531987654321")
     assert counts(report) == {"imported": 1, "no_consent": 1}
-    assert not (person["may_marketing"] or person["may_utility"])
+    assert (person["may_marketing"], person["may_utility"]) == (False, False)
     assert await db.pool.fetchval("select count(*) from consents") == 0
 
 
@@ -174,7 +174,7 @@ async def test_what_a_later_file_says_is_taken_and_what_it_leaves_empty_stays(db
 
 STOPS = {
     "suppressed for all by phone": "insert into suppressions (phone_key, purpose, source, at) values ('m:553187654321', 'all', 'word', $1)",
-    "suppressed for marketing": "insert into suppressions (phone_key, purpose, source, at) values ('m:553187654321', 'marketing', 'button', $1)",
+    "suppressed for marketing": "insert into suppressions (phone_key, purpose, source, at) values ('m:553187654321', 'marketing', 'x', $1)",
     "suppressed for all by user id": "insert into suppressions (user_id, purpose, source, at) values ('BR.1', 'all', 'word', $1)",
     "a STOP of their own": "update contacts set stopped_at = $1",
     "the platform's switch": "update contacts set platform_stopped_at = $1",
@@ -189,7 +189,7 @@ async def test_who_asked_us_to_stop_stays_stopped(db: Database, stop: str):
     report = await run(db, "phone,consent_at\n+5531987654321,2026-05-31\n")
     person = await one(db, "+5531987654321")
     assert counts(report) == {"suppressed": 1}
-    assert not (person["may_marketing"] or person["may_utility"])
+    assert (person["may_marketing"], person["may_utility"]) == (False, False)
     assert await db.pool.fetchval("select count(*) from consents") == 0
 
 
