@@ -8,7 +8,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import sysconfig
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -34,7 +33,11 @@ print(server.socket_dir, flush=True)
 sys.stdin.read()
 server.close()
 """
-SOURCES = Path(julia_warmer.__file__).parents[1]
+# What any Python on the machine needs to run our code.
+ENVIRONMENT = {
+    "PYTHONPATH": os.pathsep.join(str(Path(package.__file__ or "").parents[1]) for package in (julia_warmer, asyncpg)),
+    "PATH": os.defpath,
+}
 IS_ROOT = os.geteuid() == 0
 as_root = pytest.mark.skipif(not IS_ROOT, reason="needs root, who may become another account")
 linux = pytest.mark.skipif(sys.platform != "linux", reason="the kernel of Linux ends a process whose parent was killed")
@@ -63,9 +66,10 @@ def made_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @contextmanager
 def holder(home: Path, runtime: Path, **how: Any) -> Iterator["subprocess.Popen[str]"]:
     """Another process that uses the folder's server until its standard input ends. `socket` is on its first line."""
-    how.setdefault("env", {"PYTHONPATH": str(SOURCES), "PATH": os.defpath})
     argv = [how.pop("python", sys.executable), "-c", HOLD, str(home), str(runtime)]
-    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True, **how) as process:
+    with subprocess.Popen(
+        argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=ENVIRONMENT, start_new_session=True, **how
+    ) as process:
         try:
             yield process
         finally:
@@ -359,15 +363,14 @@ def test_for_root_programs_that_the_server_cannot_reach_are_copied(tmp_path: Pat
 def test_it_works_for_an_ordinary_account_and_root_may_join_its_server(runtime: Path):
     nobody = pwd.getpwnam("nobody")
     account: dict[str, Any] = {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
-    env = {"PYTHONPATH": os.pathsep.join([str(SOURCES), sysconfig.get_path("purelib")]), "PATH": os.defpath}
-    python = next((path for path in (sys.executable, "/usr/bin/python3") if _can_run(path, account, env)), None)
+    python = next((path for path in (sys.executable, "/usr/bin/python3") if _can_run(path, account)), None)
     if python is None:
         pytest.skip("the account nobody can run no Python with asyncpg on this machine")
     for folder in ("home", "run"):
         (runtime / folder).mkdir()
         os.chown(runtime / folder, nobody.pw_uid, nobody.pw_gid)
     home, sockets = runtime / "home", runtime / "run"
-    with holder(home, sockets, python=python, env=env, **account) as process:
+    with holder(home, sockets, python=python, **account) as process:
         socket_of(process)
         with closing(LocalPostgres.start(home, runtime_dir=sockets, durable=False)) as server:
             leave(process)
@@ -377,14 +380,16 @@ def test_it_works_for_an_ordinary_account_and_root_may_join_its_server(runtime: 
         notice = Notice.read(Places(home).notice)
         assert notice is not None
         assert Path(f"/proc/{notice.pid}").stat().st_uid == nobody.pw_uid
-    with holder(home, sockets, python=python, env=env, **account) as process:
+    with holder(home, sockets, python=python, **account) as process:
         assert socket_of(process).name == "run"
     wait_until_gone(home, sockets)
 
 
-def _can_run(python: str, account: dict[str, Any], env: dict[str, str]) -> bool:
+def _can_run(python: str, account: dict[str, Any]) -> bool:
     try:
-        subprocess.run([python, "-c", "import asyncpg.protocol.protocol"], check=True, env=env, stderr=subprocess.DEVNULL, **account)
+        subprocess.run(
+            [python, "-c", "import asyncpg.protocol.protocol"], check=True, env=ENVIRONMENT, stderr=subprocess.DEVNULL, **account
+        )
     except (OSError, subprocess.CalledProcessError):
         return False
     return True
