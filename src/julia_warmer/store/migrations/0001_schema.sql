@@ -480,6 +480,21 @@ create table warmer.audit_log (
     body   jsonb not null default '{}'
 );
 
+-- A campaign that a chip may draw from now: active, its template approved on the chip's account, neither of them stopped.
+create view warmer.campaign_wells as
+select chips.id as chip_id, campaigns.id as campaign_id, templates.id as template_row, campaigns.audience, campaigns.purpose,
+       campaigns.priority, campaigns.ttl_h, campaigns.repeat_after_d
+from warmer.chips
+join warmer.campaigns on campaigns.portfolio_id = chips.portfolio_id and campaigns.status = 'active'
+    and (campaigns.chip_id is null or campaigns.chip_id = chips.id)
+join warmer.templates on templates.account_id = chips.account_id and templates.name = campaigns.template
+    and templates.language = campaigns.language and templates.status = 'APPROVED'
+where not exists (
+    select from warmer.stops
+    where stops.released_at is null
+      and (stops.scope = 'campaign' and stops.target_id = campaigns.id or stops.scope = 'template' and stops.target_id = templates.id)
+);
+
 -- ---------------------------------------------------------------- what only grows
 
 create function warmer.refuse_change() returns trigger language plpgsql as $$
