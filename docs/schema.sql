@@ -190,8 +190,10 @@ create table warmer.chips (
     policy text,
     decided_at timestamptz,
     look_again_at timestamptz,
+    budget_need integer default 0 not null,
     portfolio_share integer,
     eligible_people integer default 0 not null,
+    plan_again_at timestamptz,
     clamp integer,
     constraint chips_pkey primary key (id),
     constraint chips_name_key unique (name),
@@ -260,9 +262,10 @@ create table warmer.contacts (
     constraint contacts_chip_id_fkey foreign key (chip_id) references warmer.chips(id)
 );
 create index contacts_chip on warmer.contacts using btree (chip_id, audience, engagement desc, opted_in_at desc, id) where (chip_id is not null);
-create index contacts_pool on warmer.contacts using btree (audience, engagement desc, opted_in_at desc, id) where ((chip_id is null) and may_marketing and (stopped_at is null) and (platform_stopped_at is null) and (undeliverable_at is null));
+create index contacts_pool on warmer.contacts using btree (audience, engagement desc, opted_in_at desc, id) where ((chip_id is null) and (may_marketing or may_utility) and (stopped_at is null) and (undeliverable_at is null));
 create unique index contacts_user_id on warmer.contacts using btree (user_id) where (user_id is not null);
 create index contacts_wa_id on warmer.contacts using btree (wa_id) where (wa_id is not null);
+create index contacts_zone on warmer.contacts using btree (zone);
 
 create table warmer.conversations (
     chip_id bigint not null,

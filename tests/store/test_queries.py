@@ -1,6 +1,7 @@
 """Every named query of every store/*.sql: it has a sentence, is well written, the database takes it, and its columns fit its row."""
 
 import importlib
+import importlib.util
 import re
 from collections.abc import Iterator
 from dataclasses import fields, is_dataclass
@@ -87,10 +88,10 @@ async def check_rights(query: Query, conn: Any) -> None:
 
 
 def row_problem(query: Query, name: str, columns: dict[str, str]) -> str | None:
-    module = importlib.import_module(f"julia_warmer.store.{query.path.stem}")
-    row = getattr(module, name, None)
+    module = f"julia_warmer.store.{query.path.stem}"
+    row = getattr(importlib.import_module(module), name, None) if importlib.util.find_spec(module) else None
     if row is None or not is_dataclass(row):
-        return f"{query.name}: {module.__name__} has no dataclass {name}"
+        return f"{query.name}: {module} has no dataclass {name}"
     named = {item.name for item in fields(row) if item.init}
     if lacking := named - set(columns):
         return f"{query.name}: lacks {sorted(lacking)} of {name}"
