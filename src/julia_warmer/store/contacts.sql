@@ -40,7 +40,7 @@ select contacts.id, contacts.phone_key
 from contacts
 join unnest($phone_keys::text[]) as given (phone_key) using (phone_key)
 order by contacts.id
-for update of contacts;
+for no key update of contacts;
 
 -- name: change_contacts -> int
 -- Name, audience and zone where the file says another one; a cell left empty (null) changes nothing. Gives the ids that changed.
