@@ -81,13 +81,13 @@ def _grades(rules: HealthRules, evidence: EvidenceRules) -> tuple[float, float, 
 def _each(name: str, value: int, each: float, most: float, sentence: str) -> Term:
     """Points per unit, up to `most` (down to it when it is negative)."""
     points = max(value, 0) * each
-    return Term(name, value, min(points, most) if most >= 0 else max(points, most), sentence.format(value))
+    return Term(name, float(value), min(points, most) if most >= 0 else max(points, most), sentence.format(value))
 
 
 @lru_cache(CACHED)
 def _per(name: str, value: int, per: int, most: float, sentence: str) -> Term:
     """One point for each `per` units, up to `most`."""
-    return Term(name, value, min(float(value // per), most), sentence.format(value))
+    return Term(name, float(value), min(float(value // per), most), sentence.format(value))
 
 
 def _profile(snapshot: Snapshot, rules: HealthRules) -> Term:
@@ -99,7 +99,7 @@ def _profile(snapshot: Snapshot, rules: HealthRules) -> Term:
 def _profile_term(name: bool, profile: bool, pin: bool, each: float) -> Term:
     done = {"display name approved": name, "profile filled": profile, "two-step PIN set": pin}
     missing = [what for what, is_done in done.items() if not is_done]
-    value = len(done) - len(missing)
+    value = float(len(done) - len(missing))
     return Term("profile", value, value * each, "profile complete" if not missing else "profile lacks: " + ", ".join(missing))
 
 
