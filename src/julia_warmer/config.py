@@ -12,10 +12,12 @@ import platformdirs
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from julia_warmer.core.errors import WarmerError
+
 KEY_BYTES = 32
 
 
-class SettingsError(Exception):
+class SettingsError(WarmerError):
     """A setting is missing or wrong; the message names it and the mend."""
 
 
@@ -103,7 +105,8 @@ def load_settings(**given: Any) -> Settings:
     """
     folder = Path(given.get("config_dir") or os.environ.get("WARMER_CONFIG_DIR") or default_config_dir())  # noqa: TID251
     try:
-        return Settings(_env_file=folder / "warmer.env", _env_file_encoding="utf-8", **given)
+        reader: Any = Settings  # pydantic's own parameters are not in the signature that it shows to type checkers
+        return reader(_env_file=folder / "warmer.env", _env_file_encoding="utf-8", **given)
     except ValidationError as error:
         raise SettingsError("; ".join(_line(part) for part in error.errors())) from None
 

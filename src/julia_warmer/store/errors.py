@@ -1,11 +1,10 @@
 """What can go wrong with the database, each with the mend. The docstring of an error is its message when none is given."""
 
+from julia_warmer.core.errors import WarmerError
 
-class StoreError(Exception):
+
+class StoreError(WarmerError):
     """The database could not be used."""
-
-    def __init__(self, message: str | None = None) -> None:
-        super().__init__(message or type(self).__doc__)
 
 
 class LocalPostgresError(StoreError):
