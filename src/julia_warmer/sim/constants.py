@@ -209,6 +209,7 @@ class Webhooks:
     batch_max: int
     batch_span_s: float
     body_max_bytes: int
+    callback_in_failed: float
     retry_first_s: float
     retry_factor: float
     retry_most_s: float

@@ -45,7 +45,7 @@ DETAILS = {
 class Lives:
     """Plays what happens to messages and tells the facts. `truths` gathers what no API shows."""
 
-    __slots__ = ("_bsuids", "c", "draws", "line", "meta", "truths")
+    __slots__ = ("_bsuids", "c", "draws", "line", "meta", "people_by_bsuid", "truths")
 
     def __init__(self, c: Constants, draws: Draws, line: Timeline) -> None:
         self.c = c
@@ -53,6 +53,7 @@ class Lives:
         self.line = line
         self.meta = Meta(c, draws, line, self.launch, self.fail)
         self.truths: list[Truth] = []
+        self.people_by_bsuid: dict[tuple[str, str], Person] = {}  # portfolio and id
         self._bsuids: dict[tuple[str, int], str] = {}
 
     def bsuid(self, chip: Chip, person: Person) -> str:
@@ -62,6 +63,7 @@ class Lives:
         if known is None:
             country = "BR" if person.phone.startswith("55") else "US" if person.phone.startswith("1") else "XX"
             known = self._bsuids[key] = f"{country}.{self.draws.whole(f'bsuid|{key[0]}|{person.phone}'):020d}"
+            self.people_by_bsuid[key[0], known] = person
         return known
 
     # --- outward -------------------------------------------------------------------------------------------------------------

@@ -298,6 +298,14 @@ class Meta:
         template.feedback.forget(t)
         self._tell_template(TemplateStatusChanged, template, t, value="APPROVED", reason="NONE", title="UNPAUSE")
 
+    def end_review(self, what: tuple[Template, str | None], t: float) -> None:
+        """The reviewer answers (platform.md 6.10)."""
+        template, reason = what
+        if template.status != "PENDING":
+            return
+        template.status = "REJECTED" if reason else "APPROVED"
+        self._tell_template(TemplateStatusChanged, template, t, value=template.status, reason=reason or "NONE")
+
     def _tell_template(
         self, fact: Callable[..., TemplateStatusChanged | TemplateQualityChanged], template: Template, t: float, **what: str
     ) -> None:

@@ -237,3 +237,8 @@ class World:
         was_paused = template.status == "PAUSED"
         self.lives.meta.unpause(template, at.timestamp())
         return was_paused
+
+    def plan_review(self, template_id: str, *, at: float, reason: str | None) -> None:
+        """Let the review of a template end at `at` (seconds): approved, or rejected with a reason; then say so."""
+        key = self.draws.whole(f"review|{template_id}")
+        self.line.plan(at, key, self.lives.meta.end_review, (self.templates[template_id], reason))
