@@ -1,0 +1,105 @@
+"""Claims: takes due sends of one portfolio for one worker, every guard checked at that very moment. It must not know the provider.
+
+The order is the safety: portfolio, chips, people are locked, each by a statement of its own; only then a further statement counts and
+takes, so that it sees all that those locks waited for. docs/decisions/0006-at-most-once.md has the measurements behind it.
+"""
+
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+
+from julia_warmer.config import Settings
+from julia_warmer.core.hours import next_open
+from julia_warmer.core.policy import Policy
+from julia_warmer.store import outbox
+from julia_warmer.store.db import Connection
+from julia_warmer.store.outbox import Candidate, ChipRoom, Guards, Judged, PortfolioLimits, Room
+
+PAIR_S = 6.0  # one number, one person: a message every six seconds (Meta: "About the platform", 2025-12-05)
+UNLIMITED = -1
+NEVER = timedelta(days=3650)  # where the policy's hours never open: past every send's end
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What one claim did. `again`: more may be due, so claim again."""
+
+    taken: tuple[Judged, ...] = ()
+    cancelled: int = 0
+    later: int = 0
+    again: bool = False
+
+
+NOTHING = Claim()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claimer:
+    """By which rules one worker claims."""
+
+    settings: Settings
+    policy: Policy
+    holidays: frozenset[date]
+    worker: str
+
+    async def claim(self, conn: Connection, portfolio_id: int, *, limit: int, at: datetime) -> Claim:
+        """Take up to `limit` due sends. One short transaction, which the caller opened for this alone."""
+        limits = await outbox.lock_portfolio(conn, portfolio_id)
+        chip_ids = await outbox.lock_due_chips(conn, portfolio_id, at=at)
+        with_money = limits.spend_day_max is not None
+        chips = await outbox.survey_chips(conn, portfolio_id, chip_ids, with_money=with_money, at=at) if chip_ids else []
+        if not chips:
+            return NOTHING
+        people_left = self._people_left(limits, chips[0].people_used)
+        money_left = _money_left(limits, chips[0].spent)
+        limit = 1 if chips[0].probing_app else limit
+        rooms = [_room(chip, limit) for chip in chips]
+        found = await outbox.lock_candidates(conn, rooms, people_left=people_left, money_left=money_left, most=limit, at=at)
+        if not found:
+            return NOTHING
+        judged = await outbox.take_sends(
+            conn,
+            [candidate.send_id for candidate in found],
+            self._guards(found, rooms, people_left, money_left, at),
+            worker=self.worker,
+            lease_until=at + timedelta(seconds=self.settings.lease_s),
+            at=at,
+        )
+        return _claim(judged, is_full=len(found) >= limit, is_probe=any(chip.probing or chip.probing_app for chip in chips))
+
+    def _people_left(self, limits: PortfolioLimits, used: int) -> int | None:
+        """New people that the portfolio's moving 24 h still has room for; None = unlimited."""
+        limit = self.policy.budget.limit_unknown if limits.messaging_limit is None else limits.messaging_limit
+        return None if limit == UNLIMITED else max(0, limit - used)
+
+    def _guards(
+        self, found: list[Candidate], rooms: list[Room], people_left: int | None, money_left: Decimal | None, at: datetime
+    ) -> Guards:
+        people, hours = self.policy.people, self.policy.hours
+        return Guards(
+            marketing_7d_max=people.marketing_7d_max,
+            marketing_30d_max=people.marketing_30d_max,
+            utility_1d_max=people.utility_1d_max,
+            pair_s=PAIR_S,
+            opens_at={zone: next_open(hours, at, zone, self.holidays) or at + NEVER for zone in sorted({one.zone for one in found})},
+            rooms=rooms,
+            people_left=people_left,
+            money_left=money_left,
+        )
+
+
+def _money_left(limits: PortfolioLimits, spent: Decimal) -> Decimal | None:
+    return None if limits.spend_day_max is None else max(Decimal(0), limits.spend_day_max - spent)
+
+
+def _room(chip: ChipRoom, limit: int) -> Room:
+    """After a throttle a single probe goes first; replies are no part of the day's budget."""
+    most = 1 if chip.probing else limit
+    return Room(chip.chip_id, chip.day, campaign=min(max(0, chip.room), most), reply=most)
+
+
+def _claim(judged: list[Judged], *, is_full: bool, is_probe: bool) -> Claim:
+    taken = tuple(send for send in judged if send.state == "claimed")
+    cancelled = sum(1 for send in judged if send.state == "cancelled")
+    later = len(judged) - len(taken) - cancelled
+    return Claim(taken, cancelled, later, again=bool(judged) and (is_full or is_probe or cancelled + later > 0))
