@@ -181,6 +181,8 @@ create table warmer.templates (
     parameter_format text not null default 'POSITIONAL',
     components  jsonb not null default '[]',
     paused_at   timestamptz,
+    status_at   timestamptz,                     -- when the platform said the status; an older word does not replace it
+    quality_at  timestamptz,
     synced_at   timestamptz not null,
     unique (account_id, name, language)
 );
@@ -246,6 +248,7 @@ create table warmer.sends (
 create unique index sends_message_id on warmer.sends (message_id) where message_id is not null;
 -- One campaign message at a time to a person, over all chips and campaigns.
 create unique index sends_one_open on warmer.sends (contact_id) where kind = 'campaign' and state in ('planned', 'claimed', 'calling');
+create index sends_open_reply on warmer.sends (contact_id) where kind = 'reply' and state in ('planned', 'claimed', 'calling');
 create index sends_due on warmer.sends (portfolio_id, due_at) where state = 'planned';
 create index sends_due_chip on warmer.sends (chip_id, due_at, id) where state = 'planned';
 create index sends_leased on warmer.sends (lease_until) where state in ('claimed', 'calling');
@@ -327,6 +330,9 @@ create table warmer.events (
 ) partition by range (at);
 create index events_chip on warmer.events (chip_id, at);
 create index events_contact on warmer.events (contact_id, at) where contact_id is not null;
+-- Statuses that came before the answer to their request: `value` names the message until its send is known.
+create index events_early on warmer.events (value)
+    where send_id is null and value is not null and kind in ('message_sent', 'message_delivered', 'message_read', 'message_failed');
 
 create table warmer.quarantine (
     id          bigint generated always as identity primary key,
@@ -347,6 +353,7 @@ create table warmer.received (
     at           timestamptz not null,
     type         text not null,
     text         bytea,                          -- encrypted
+    details      bytea,                          -- encrypted JSON: payload, reply_to, profile name, user name; null = none of them
     routed_at    timestamptz,
     route_tries  integer not null default 0,
     route_next_at timestamptz,
@@ -480,7 +487,7 @@ create table warmer.audit_log (
     body   jsonb not null default '{}'
 );
 
--- A campaign that a chip may draw from now: active, its template approved on the chip's account, neither of them stopped.
+-- A campaign that a chip may draw from now: active, its template approved for its purpose on the chip's account, neither of them stopped.
 create view warmer.campaign_wells as
 select chips.id as chip_id, campaigns.id as campaign_id, templates.id as template_row, campaigns.audience, campaigns.purpose,
        campaigns.priority, campaigns.ttl_h, campaigns.repeat_after_d
@@ -488,7 +495,7 @@ from warmer.chips
 join warmer.campaigns on campaigns.portfolio_id = chips.portfolio_id and campaigns.status = 'active'
     and (campaigns.chip_id is null or campaigns.chip_id = chips.id)
 join warmer.templates on templates.account_id = chips.account_id and templates.name = campaigns.template
-    and templates.language = campaigns.language and templates.status = 'APPROVED'
+    and templates.language = campaigns.language and templates.status = 'APPROVED' and lower(templates.category) = campaigns.purpose
 where not exists (
     select from warmer.stops
     where stops.released_at is null
@@ -513,6 +520,9 @@ declare
     first date := date_trunc('month', at at time zone 'UTC')::date;
     name text := 'events_' || to_char(first, 'YYYYMM');
 begin
+    if to_regclass('warmer.' || name) is null then
+        perform pg_advisory_xact_lock(hashtext('warmer.events'));   -- two that need the same month: one makes it
+    end if;
     if to_regclass('warmer.' || name) is null then
         execute format('create table warmer.%I partition of warmer.events for values from (%L) to (%L)',
                        name, first::text || ' 00:00+00', (first + interval '1 month')::date::text || ' 00:00+00');

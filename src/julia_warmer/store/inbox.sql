@@ -1,0 +1,32 @@
+-- Webhook bodies as they came, and what could not be used of them.
+
+-- name: keep_body -> Kept
+-- Stores a delivery once. The same bytes again only count one more delivery, and wait for the first to be committed.
+insert into inbox (received_at, digest, body)
+values ($at, $digest, $body)
+on conflict (digest) do update set deliveries = inbox.deliveries + 1
+returning id, deliveries > 1 as repeated;
+
+-- name: lock_waiting -> Waiting
+-- The oldest bodies that nobody applies at this moment, with their sealed size in bytes. Several workers take different ones.
+select id, received_at, octet_length(body) as bytes
+from inbox
+where applied_at is null
+order by id
+limit $limit
+for update skip locked;
+
+-- name: read_bodies -> Body
+-- These bodies, sealed, in the order of their arrival.
+select id, received_at, body from inbox where id = any($ids::bigint[]) order by id;
+
+-- name: mark_applied -> none
+-- These bodies are done: what they said is in the tables or in the quarantine.
+update inbox set applied_at = $at where id = any($ids::bigint[]);
+
+-- name: add_quarantined -> none
+-- Keeps what could not be used, with where it stood and why.
+insert into quarantine (inbox_id, at, kind, path, reason, item)
+select given.inbox_id, $at, given.kind, given.path, given.reason, given.item
+from unnest($inbox_ids::bigint[], $kinds::text[], $paths::text[], $reasons::text[], $items::bytea[])
+    as given (inbox_id, kind, path, reason, item);
