@@ -1,5 +1,6 @@
 """Allowed hours on a person's own clock."""
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -10,8 +11,8 @@ from hypothesis import strategies as st
 from julia_warmer.core.hours import is_open, next_open, open_span, span_within
 from julia_warmer.core.policy import HourRules
 
-RULES = HourRules(open_h=9.0, close_h=20.0, saturday_open_h=10.0, saturday_close_h=16.0, sunday=False, holidays=False)
-NEVER = HourRules(open_h=9.0, close_h=20.0, saturday_open_h=10.0, saturday_close_h=10.0, sunday=False, holidays=False)
+RULES = HourRules(open_h=9.0, close_h=20.0, saturday_open_h=10.0, saturday_close_h=16.0, sunday=False, holidays=False, spacing_s=120.0)
+NEVER_ON_SATURDAY = replace(RULES, saturday_close_h=10.0)
 CHRISTMAS = date(2026, 12, 25)  # a Friday
 HOLIDAYS = frozenset({CHRISTMAS})
 ZONES = (
@@ -56,13 +57,13 @@ def test_a_person_is_written_to_in_their_own_hours_only(local: str, zone: str, o
 
 
 def test_an_open_holiday_is_an_ordinary_day() -> None:
-    rules = HourRules(open_h=9.0, close_h=20.0, saturday_open_h=10.0, saturday_close_h=16.0, sunday=True, holidays=True)
+    rules = replace(RULES, sunday=True, holidays=True)
     assert open_span(rules, CHRISTMAS, "America/Sao_Paulo", HOLIDAYS) is not None
     assert open_span(rules, date(2026, 11, 29), "America/Sao_Paulo") is not None
 
 
 def test_a_saturday_of_no_hours_is_closed() -> None:
-    assert open_span(NEVER, date(2026, 11, 28), "America/Sao_Paulo") is None
+    assert open_span(NEVER_ON_SATURDAY, date(2026, 11, 28), "America/Sao_Paulo") is None
 
 
 def test_rules_that_never_open_have_no_next_moment() -> None:
@@ -71,7 +72,7 @@ def test_rules_that_never_open_have_no_next_moment() -> None:
 
 
 def test_a_closing_hour_of_24_is_the_next_midnight() -> None:
-    rules = HourRules(open_h=0.0, close_h=24.0, saturday_open_h=0.0, saturday_close_h=24.0, sunday=True, holidays=True)
+    rules = replace(RULES, open_h=0.0, close_h=24.0)
     span = open_span(rules, date(2026, 11, 23), "America/Sao_Paulo")
     assert span is not None
     assert span.length == timedelta(hours=24)

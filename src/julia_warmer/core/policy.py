@@ -18,6 +18,7 @@ Factor = Annotated[float, Within(0, 10)]
 Points = Annotated[float, Within(-100, 100)]
 Hours = Annotated[float, Within(0, 8760)]
 Hour = Annotated[float, Within(0, 24)]
+Seconds = Annotated[float, Within(0, 86_400)]
 Whole = Annotated[int, Within(0, 1_000_000)]
 Percent = Annotated[int, Within(0, 100)]
 
@@ -198,6 +199,7 @@ class HourRules:
     saturday_close_h: Hour
     sunday: bool
     holidays: bool
+    spacing_s: Seconds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
