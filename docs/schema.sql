@@ -35,6 +35,7 @@ create table warmer.alerts (
 );
 create index alerts_at on warmer.alerts using btree (at desc);
 create unique index alerts_open on warmer.alerts using btree (open_key) where ((closed_at is null) and (open_key is not null));
+create index alerts_open_chip on warmer.alerts using btree (chip_id) where (closed_at is null);
 
 create table warmer.api_keys (
     id bigint generated always as identity not null,
@@ -311,6 +312,7 @@ create table warmer.events (
 ) partition by range (at);
 create index events_chip on only warmer.events using btree (chip_id, at);
 create index events_contact on only warmer.events using btree (contact_id, at) where (contact_id is not null);
+create index events_early on only warmer.events using btree (value) where ((send_id is null) and (value is not null) and (kind = any (array['message_sent'::text, 'message_delivered'::text, 'message_read'::text, 'message_failed'::text])));
 
 create table warmer.health_log (
     chip_id bigint not null,
@@ -464,6 +466,7 @@ create table warmer.received (
     at timestamptz not null,
     type text not null,
     text bytea,
+    details bytea,
     routed_at timestamptz,
     route_tries integer default 0 not null,
     route_next_at timestamptz,
@@ -544,6 +547,7 @@ create index sends_in_flight on warmer.sends using btree (contact_id) where (sta
 create index sends_leased on warmer.sends using btree (lease_until) where (state = any (array['claimed'::text, 'calling'::text]));
 create unique index sends_message_id on warmer.sends using btree (message_id) where (message_id is not null);
 create unique index sends_one_open on warmer.sends using btree (contact_id) where ((kind = 'campaign'::text) and (state = any (array['planned'::text, 'claimed'::text, 'calling'::text])));
+create index sends_open_reply on warmer.sends using btree (contact_id) where ((kind = 'reply'::text) and (state = any (array['planned'::text, 'claimed'::text, 'calling'::text])));
 create index sends_unknown on warmer.sends using btree (unknown_at) where (state = 'unknown'::text);
 
 create table warmer.stops (
@@ -590,6 +594,8 @@ create table warmer.templates (
     parameter_format text default 'POSITIONAL'::text not null,
     components jsonb default '[]'::jsonb not null,
     paused_at timestamptz,
+    status_at timestamptz,
+    quality_at timestamptz,
     synced_at timestamptz not null,
     constraint templates_pkey primary key (id),
     constraint templates_account_id_name_language_key unique (account_id, name, language),
@@ -618,6 +624,9 @@ declare
     first date := date_trunc('month', at at time zone 'UTC')::date;
     name text := 'events_' || to_char(first, 'YYYYMM');
 begin
+    if to_regclass('warmer.' || name) is null then
+        perform pg_advisory_xact_lock(hashtext('warmer.events'));   -- two that need the same month: one makes it
+    end if;
     if to_regclass('warmer.' || name) is null then
         execute format('create table warmer.%I partition of warmer.events for values from (%L) to (%L)',
                        name, first::text || ' 00:00+00', (first + interval '1 month')::date::text || ' 00:00+00');
@@ -686,6 +695,7 @@ grant delete, insert, select, update on warmer.api_keys to warmer_app;
 grant delete, insert, select, update on warmer.attempts to warmer_app;
 grant insert, select on warmer.audit_log to warmer_app;
 grant delete, insert, select, update on warmer.budget_uses to warmer_app;
+grant delete, insert, select, update on warmer.campaign_wells to warmer_app;
 grant delete, insert, select, update on warmer.campaigns to warmer_app;
 grant delete, insert, select, update on warmer.chip_counts to warmer_app;
 grant delete, insert, select, update on warmer.chip_days to warmer_app;

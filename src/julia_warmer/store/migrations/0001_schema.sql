@@ -441,6 +441,7 @@ create table warmer.alerts (
 );
 create unique index alerts_open on warmer.alerts (open_key) where closed_at is null and open_key is not null;
 create index alerts_at on warmer.alerts (at desc);
+create index alerts_open_chip on warmer.alerts (chip_id) where closed_at is null;
 
 -- ---------------------------------------------------------------- the owner's hand
 

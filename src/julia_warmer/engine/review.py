@@ -1,0 +1,154 @@
+"""Review: snapshots out of the counts, one decision for each chip that is due, and everything that a decision leaves behind.
+
+It decides nothing: `core.decide` does. It runs inside its caller's transaction.
+"""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import assert_never
+
+from julia_warmer.core.budget import Want, allowance, split
+from julia_warmer.core.decide import decide
+from julia_warmer.core.model import Action, Budget, Change, ChipStatus, Decision, Snapshot
+from julia_warmer.core.pauses import SENDING
+from julia_warmer.core.policy import Policy
+from julia_warmer.store import chips, plans
+from julia_warmer.store.chips import Alert, Due, Verdict
+from julia_warmer.store.db import Connection
+
+REVIEW_MAX = 1000  # chips of one transaction: their rows are locked for as long as it takes
+
+
+@dataclass(frozen=True, slots=True)
+class Reviewed:
+    """What was decided, in the order of the chips' ids. `snapshots` are those that were decided on, one for each decision."""
+
+    decisions: tuple[Decision, ...] = ()
+    snapshots: tuple[Snapshot, ...] = ()
+
+
+async def review(conn: Connection, *, at: datetime, policy: Policy, limit: int = REVIEW_MAX, only: Sequence[int] | None = None) -> Reviewed:
+    """Decide on the chips that are due (of `only` these, when given), at most `limit` of them, and write down what follows."""
+    dues = await chips.due_snapshots(conn, at=at, evidence=policy.evidence, limit=limit, only=only)
+    if not dues:
+        return Reviewed()
+    decisions = [decide(due.snapshot, policy) for due in dues]
+    verdicts = await _share_out(conn, dues, decisions, at=at, policy=policy)
+    await chips.write_decisions(conn, verdicts, at=at, policy=policy.version)
+    await _act(conn, verdicts, at=at)
+    return Reviewed(tuple(verdict.decision for verdict in verdicts), tuple(verdict.due.snapshot for verdict in verdicts))
+
+
+# ------------------------------------------------------------------ the portfolio's limit
+
+
+async def _share_out(
+    conn: Connection, dues: Sequence[Due], decisions: Sequence[Decision], *, at: datetime, policy: Policy
+) -> list[Verdict]:
+    """Split each portfolio's limit anew by what its chips could use now; the budgets of the chips at hand follow at once."""
+    wants = await _wants(conn, dues, decisions)
+    limits = {due.portfolio_id: due.messaging_limit for due in dues}
+    rules = policy.budget
+    shares: dict[int, int] = {}
+    for portfolio_id, group in wants.items():
+        shares |= split(limits[portfolio_id], group, reserve=rules.reserve, limit_unknown=rules.limit_unknown)
+    await _write_other_shares(conn, dues, shares, at=at)
+    return [_verdict(due, decision, shares, policy) for due, decision in zip(dues, decisions, strict=True)]
+
+
+async def _wants(conn: Connection, dues: Sequence[Due], decisions: Sequence[Decision]) -> dict[int, list[Want]]:
+    """By portfolio: what its sending chips could use, those at hand as decided now, the others as decided last."""
+    at_hand = {decision.chip_id for decision in decisions}
+    wants: defaultdict[int, list[Want]] = defaultdict(list)
+    for sharer in await chips.read_sharers(conn, {due.portfolio_id for due in dues}):
+        if sharer.chip_id not in at_hand:
+            wants[sharer.portfolio_id].append(Want(sharer.chip_id, sharer.need, sharer.health))
+    for due, decision in zip(dues, decisions, strict=True):
+        if decision.state.status in SENDING:
+            wants[due.portfolio_id].append(Want(decision.chip_id, need_of(decision.budget), decision.health.score))
+    return wants
+
+
+def need_of(budget: Budget) -> int:
+    """What a chip could use today if its portfolio's limit were endless."""
+    return max(0, min((number for name, number in budget.parts if name != "share"), default=0))
+
+
+async def _write_other_shares(conn: Connection, dues: Sequence[Due], shares: Mapping[int, int], *, at: datetime) -> None:
+    at_hand = {due.snapshot.chip_id for due in dues}
+    await chips.set_shares(conn, {chip_id: share for chip_id, share in shares.items() if chip_id not in at_hand}, at=at)
+
+
+def _verdict(due: Due, decision: Decision, shares: Mapping[int, int], policy: Policy) -> Verdict:
+    """The decision under the chip's new share. The share touches nothing but the budget, so this equals deciding again."""
+    snapshot, need = due.snapshot, need_of(decision.budget)
+    share = shares.get(decision.chip_id, snapshot.portfolio_share)
+    if share != snapshot.portfolio_share:
+        snapshot = replace(snapshot, portfolio_share=share)
+        decision = replace(decision, budget=allowance(snapshot, decision.state, decision.health, policy))
+    return Verdict(replace(due, snapshot=snapshot), decision, need, share)
+
+
+# ------------------------------------------------------------------ what follows
+
+
+async def _act(conn: Connection, verdicts: Sequence[Verdict], *, at: datetime) -> None:
+    """Grant the day, silence who may not send any more, tell people."""
+    granted = [(v.decision.chip_id, v.due.today, v.decision.budget.day_max) for v in verdicts if v.decision.budget.day_max]
+    await chips.grant_days(conn, granted)
+    for status in (ChipStatus.PAUSED, ChipStatus.BANNED):
+        silenced = {v.decision.chip_id: v.due.today for v in verdicts if v.decision.state.status is status}
+        if silenced:
+            await plans.cancel_sends(conn, silenced, reason=f"chip {status.value}")
+            await chips.close_days(conn, silenced)
+    alerts = [alert for verdict in verdicts for alert in alerts_of(verdict.due.snapshot, verdict.decision)]
+    await chips.tell_people(conn, alerts, reviewed=[verdict.decision.chip_id for verdict in verdicts], at=at)
+
+
+def alerts_of(snapshot: Snapshot, decision: Decision) -> list[Alert]:
+    """What a person is told of a decision: what rings, how the chip stands, and what happened to it."""
+    state = decision.state
+    alerts = [_standing(snapshot, alarm.rule, level_of(alarm.action), alarm.sentence) for alarm in decision.alarms]
+    if state.status is ChipStatus.PAUSED:
+        alerts.append(_standing(snapshot, "paused", "critical", "; ".join(pause.reason for pause in state.pauses)))
+    if state.status is ChipStatus.BANNED:
+        alerts.append(_standing(snapshot, "banned", "critical", "the platform banned this number"))
+    if state.speed < 1 and state.status in SENDING:
+        alerts.append(_standing(snapshot, "slowed", "warning", f"sends at {state.speed:.0%} of its cap"))
+    return alerts + [_happened(snapshot, decision, change) for change in decision.changes if change in TOLD]
+
+
+def level_of(action: Action) -> str:
+    """How loud an alarm is."""
+    match action:
+        case Action.NOTIFY:
+            return "info"
+        case Action.SLOW:
+            return "warning"
+        case Action.PAUSE | Action.DEMOTE:
+            return "critical"
+        case _:
+            assert_never(action)
+
+
+# What happened at one moment; pauses, bans and slow-downs last, and are told as what stands.
+TOLD = {
+    Change.ADVANCED: "info",
+    Change.DEMOTED: "warning",
+    Change.RESUMED: "info",
+    Change.BECAME_READY: "info",
+    Change.RETURNED_TO_WARMING: "warning",
+}
+
+
+def _standing(snapshot: Snapshot, rule: str, level: str, text: str) -> Alert:
+    key = f"review:{rule}:{snapshot.chip_id}"
+    return Alert(chip_id=snapshot.chip_id, rule=rule, level=level, text=f"{snapshot.chip}: {text}", open_key=key)
+
+
+def _happened(snapshot: Snapshot, decision: Decision, change: Change) -> Alert:
+    told = f"{snapshot.chip}: {change.value.replace('_', ' ')}, now {decision.state.phase.value}"
+    why = "; ".join(decision.reasons)
+    return Alert(chip_id=snapshot.chip_id, rule=change.value, level=TOLD[change], text=f"{told} ({why})" if why else told)

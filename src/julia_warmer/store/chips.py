@@ -1,0 +1,343 @@
+"""Typed calls for decisions: snapshots out of the counts, states and their traces into the tables. It must not know any rule."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, fields
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from julia_warmer.core.days import hour_of
+from julia_warmer.core.model import Checklist, ChipState, ChipStatus, Counts, Decision, Media, Pause, Phase, Quality, Snapshot
+from julia_warmer.core.policy import EvidenceRules
+from julia_warmer.store.db import Connection, Record, load
+
+queries = load(__file__)
+
+COUNTS = tuple(item.name for item in fields(Counts))
+NOTHING = Counts()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SnapshotRow:
+    """A chip with its counts, as SQL gives it; `Due` is what it means."""
+
+    chip_id: int
+    chip: str
+    portfolio_id: int
+    messaging_limit: int | None
+    zone: str
+    registered_at: datetime
+    today: date
+    status: str
+    phase: str
+    phase_since: datetime
+    paused_from: str | None
+    pauses: list[dict[str, Any]]
+    pauses_in_row: int
+    speed: float
+    slow_until: datetime | None
+    risk_cap: int | None
+    risk_cap_since: date | None
+    rearmed_at: datetime | None
+    advanced_on: date | None
+    demoted_on: date | None
+    harm_at: datetime | None
+    ready_at: datetime | None
+    name_approved: bool
+    profile_filled: bool
+    pin_set: bool
+    template_approved: bool
+    route_set: bool
+    quality: str
+    quality_at: datetime | None
+    phone_status: str
+    webhook_at: datetime | None
+    stops: list[str] | None
+    phase_matured: list[int | None] | None
+    recent_matured: list[int | None] | None
+    recent_fresh: list[int | None] | None
+    last_hours: list[int | None] | None
+    unanswered_run: int
+    sending_days_in_phase: int
+    reachable_in_phase: int
+    accepted_in_phase: int
+    best_day_7d: int
+    accepted_last_day: int
+    idle_days: int
+    accepted_today: int
+    accepted_30d: int
+    received_30d: int
+    conversations_7d: int
+    media_7d: int
+    templates_green: int
+    templates_paused: int
+    calls_answered_7d: int
+    spam_errors_7d: int
+    spam_errors_rearmed: int
+    platform_warnings_7d: int
+    health_max_1h: int | None
+    health_max_24h: int | None
+    portfolio_share: int | None
+    spend_left: int | None
+    eligible_people: int
+    clamp: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """A chip to decide on: its snapshot, and what the writing needs besides."""
+
+    snapshot: Snapshot
+    portfolio_id: int
+    messaging_limit: int | None  # -1 unlimited, None never read
+    today: date  # the chip's calendar day
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sharer:
+    """A sending chip and what it could use of its portfolio's limit."""
+
+    chip_id: int
+    portfolio_id: int
+    need: int
+    health: int
+    share: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alert:
+    """What a person is told. With a key it stays open until it is over; without one it is told and done."""
+
+    chip_id: int
+    rule: str
+    level: str  # info, warning, critical
+    text: str
+    open_key: str | None = None
+
+
+async def due_snapshots(
+    conn: Connection, *, at: datetime, evidence: EvidenceRules, limit: int, only: Sequence[int] | None = None
+) -> list[Due]:
+    """Lock the chips whose decision is due (of `only` these, when given) and read their snapshots."""
+    this_hour = hour_of(at)
+    records = await queries.due_snapshots.fetch(
+        conn,
+        at=at,
+        only=only,
+        limit=limit,
+        this_hour=this_hour,
+        month=this_hour - timedelta(days=30),
+        week=this_hour - timedelta(days=7),
+        matured_before=hour_of(at - timedelta(hours=evidence.mature_h)),
+        fresh_before=hour_of(at - timedelta(hours=evidence.fresh_h)),
+        recent_sends=evidence.recent_sends,
+    )
+    return [Due(_snapshot(record, at), record["portfolio_id"], record["messaging_limit"], record["today"]) for record in records]
+
+
+def _snapshot(row: Record, at: datetime) -> Snapshot:
+    return Snapshot(
+        at=at,
+        chip_id=row["chip_id"],
+        chip=row["chip"],
+        zone=row["zone"],
+        registered_at=row["registered_at"],
+        state=state_of(row),
+        checklist=Checklist(
+            name_approved=row["name_approved"],
+            profile_filled=row["profile_filled"],
+            pin_set=row["pin_set"],
+            template_approved=row["template_approved"],
+            webhook_heard=row["webhook_at"] is not None,
+            route_set=row["route_set"],
+        ),
+        quality=Quality(row["quality"]),
+        quality_at=row["quality_at"],
+        phone_status=row["phone_status"],
+        webhook_at=row["webhook_at"],
+        stops=tuple(row["stops"] or ()),
+        phase_matured=_counts(row["phase_matured"]),
+        recent_matured=_counts(row["recent_matured"]),
+        recent_fresh=_counts(row["recent_fresh"]),
+        last_hours=_counts(row["last_hours"]),
+        media_7d=Media(row["media_7d"]),
+        **{name: row[name] for name in AS_THEY_ARE},
+    )
+
+
+AS_THEY_ARE = (
+    "unanswered_run",
+    "sending_days_in_phase",
+    "reachable_in_phase",
+    "accepted_in_phase",
+    "best_day_7d",
+    "accepted_last_day",
+    "idle_days",
+    "accepted_today",
+    "accepted_30d",
+    "received_30d",
+    "conversations_7d",
+    "templates_green",
+    "templates_paused",
+    "calls_answered_7d",
+    "spam_errors_7d",
+    "spam_errors_rearmed",
+    "platform_warnings_7d",
+    "health_max_1h",
+    "health_max_24h",
+    "portfolio_share",
+    "spend_left",
+    "eligible_people",
+    "clamp",
+)
+
+
+def state_of(row: Mapping[str, Any] | Record) -> ChipState:
+    """A chip's state from the columns of its row."""
+    paused_from = row["paused_from"]
+    return ChipState(
+        status=ChipStatus(row["status"]),
+        phase=Phase(row["phase"]),
+        phase_since=row["phase_since"],
+        paused_from=ChipStatus(paused_from) if paused_from else None,
+        pauses=tuple(pause_of(raw) for raw in row["pauses"]),
+        pauses_in_row=row["pauses_in_row"],
+        speed=row["speed"],
+        slow_until=row["slow_until"],
+        risk_cap=row["risk_cap"],
+        risk_cap_since=row["risk_cap_since"],
+        rearmed_at=row["rearmed_at"],
+        advanced_on=row["advanced_on"],
+        demoted_on=row["demoted_on"],
+        harm_at=row["harm_at"],
+        ready_at=row["ready_at"],
+    )
+
+
+def pause_of(raw: Mapping[str, Any]) -> Pause:
+    """One pause as the table keeps it."""
+    until = raw.get("until")
+    return Pause(
+        reason=raw["reason"],
+        since=datetime.fromisoformat(raw["since"]),
+        until=datetime.fromisoformat(until) if until else None,
+        hard=raw.get("hard", False),
+        source=raw.get("source", "rule"),
+    )
+
+
+def _counts(values: list[int | None] | None) -> Counts:
+    """A window's sums; a window without hours has none."""
+    if values is None or values[0] is None:
+        return NOTHING
+    return Counts(**dict(zip(COUNTS, values, strict=True)))  # pyright: ignore[reportArgumentType] - all sums are there or none
+
+
+async def read_sharers(conn: Connection, portfolio_ids: Collection[int]) -> list[Sharer]:
+    return await queries.read_sharers.fetch_as(Sharer, conn, portfolio_ids=list(portfolio_ids))
+
+
+async def set_shares(conn: Connection, shares: Mapping[int, int], *, at: datetime) -> None:
+    """Write other shares for chips that are not locked by this review; where a share binds, its chip is due now."""
+    if shares:
+        await queries.set_shares.execute(conn, chip_ids=list(shares), shares=list(shares.values()), at=at)
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """A decision with what is written beside it."""
+
+    due: Due
+    decision: Decision
+    need: int  # people a day that it could use if the portfolio's limit were endless
+    share: int | None
+
+
+async def write_decisions(conn: Connection, verdicts: Sequence[Verdict], *, at: datetime, policy: str) -> None:
+    """The chips' next states, scores and decisions. The snapshots are those that were decided on."""
+    decisions = [verdict.decision for verdict in verdicts]
+    chip_ids = [decision.chip_id for decision in decisions]
+    await _write_states(conn, verdicts, at=at, policy=policy)
+    await queries.add_scores.execute(
+        conn,
+        at=at,
+        chip_ids=chip_ids,
+        scores=[decision.health.score for decision in decisions],
+        terms=[decision.health.terms for decision in decisions],
+    )
+    await queries.add_decisions.execute(
+        conn,
+        at=at,
+        policy=policy,
+        chip_ids=chip_ids,
+        snapshots=[verdict.due.snapshot for verdict in verdicts],
+        decisions=decisions,
+        changes=[" ".join(decision.changes) for decision in decisions],
+    )
+
+
+async def _write_states(conn: Connection, verdicts: Sequence[Verdict], *, at: datetime, policy: str) -> None:
+    decisions = [verdict.decision for verdict in verdicts]
+    states = [decision.state for decision in decisions]
+    await queries.write_states.execute(
+        conn,
+        at=at,
+        policy=policy,
+        chip_ids=[decision.chip_id for decision in decisions],
+        statuses=[state.status for state in states],
+        phases=[state.phase for state in states],
+        phase_sinces=[state.phase_since for state in states],
+        paused_froms=[state.paused_from for state in states],
+        pauses=[state.pauses for state in states],
+        pauses_in_rows=[state.pauses_in_row for state in states],
+        speeds=[state.speed for state in states],
+        slow_untils=[state.slow_until for state in states],
+        risk_caps=[state.risk_cap for state in states],
+        risk_cap_sinces=[state.risk_cap_since for state in states],
+        rearmed_ats=[state.rearmed_at for state in states],
+        advanced_ons=[state.advanced_on for state in states],
+        demoted_ons=[state.demoted_on for state in states],
+        harm_ats=[state.harm_at for state in states],
+        ready_ats=[state.ready_at for state in states],
+        healths=[decision.health.score for decision in decisions],
+        budgets=[decision.budget.day_max for decision in decisions],
+        bindings=[decision.budget.binding for decision in decisions],
+        needs=[verdict.need for verdict in verdicts],
+        shares=[verdict.share for verdict in verdicts],
+        look_again_ats=[decision.look_again_at for decision in decisions],
+    )
+
+
+async def grant_days(conn: Connection, granted: Sequence[tuple[int, date, int]]) -> None:
+    """Write down (chip, day, budget)."""
+    await queries.grant_days.execute(
+        conn,
+        chip_ids=[chip_id for chip_id, _, _ in granted],
+        days=[day for _, day, _ in granted],
+        granted=[number for _, _, number in granted],
+    )
+
+
+async def close_days(conn: Connection, silenced: Mapping[int, date]) -> None:
+    """These chips do not send any more on their day, so nobody can hold an unused day against them."""
+    await queries.close_days.execute(conn, chip_ids=list(silenced), days=list(silenced.values()))
+
+
+async def tell_people(conn: Connection, alerts: Sequence[Alert], *, reviewed: Collection[int], at: datetime) -> None:
+    """Open these alerts, and close what the review of these chips does not see any more."""
+    standing = [alert.open_key for alert in alerts if alert.open_key is not None]
+    await queries.close_alerts.execute(conn, at=at, chip_ids=list(reviewed), standing=standing)
+    if alerts:
+        await queries.tell_people.execute(
+            conn,
+            at=at,
+            chip_ids=[alert.chip_id for alert in alerts],
+            rules=[alert.rule for alert in alerts],
+            levels=[alert.level for alert in alerts],
+            texts=[alert.text for alert in alerts],
+            open_keys=[alert.open_key for alert in alerts],
+        )
+
+
+async def look_again(conn: Connection, chip_ids: Collection[int], *, at: datetime) -> None:
+    """Make these chips due for a decision now."""
+    await queries.look_again.execute(conn, chip_ids=list(chip_ids), at=at)
