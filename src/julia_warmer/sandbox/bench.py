@@ -11,7 +11,7 @@ from typing import Any
 from aiohttp import web
 
 from julia_warmer.clock import Clock
-from julia_warmer.core.events import Event, LimitChanged, MessageDelivered, MessageFailed, MessageReceived, OptOutRequested
+from julia_warmer.core.events import Event, LimitChanged, MessageDelivered, MessageFailed, MessageRead, MessageReceived, OptOutRequested
 from julia_warmer.sandbox.faults import Faults
 from julia_warmer.sandbox.graph import GraphError, unknown_object
 from julia_warmer.sandbox.ledger import Ledger
@@ -67,6 +67,7 @@ class Bench:
         self.desks: dict[str, Desk] = {}
         self.calls: dict[str, deque[float]] = {}
         self.received: dict[str, set[str]] = {}  # message ids that people wrote, by chip
+        self._delivered: set[str] = set()
         self._made = 0
         self._fill(spec)
 
@@ -162,8 +163,8 @@ class Bench:
 
     def _note(self, fact: Event) -> None:
         match fact:
-            case MessageDelivered():
-                self.ledger.append("delivered", {"at": _iso(fact.at.timestamp()), "message_id": fact.message_id})
+            case MessageDelivered() | MessageRead():
+                self._note_delivered(fact)
             case MessageFailed():
                 self.ledger.append("failed", {"at": _iso(fact.at.timestamp()), "message_id": fact.message_id, "code": fact.code})
             case MessageReceived():
@@ -173,6 +174,12 @@ class Bench:
                 self.ledger.append("limit", {"at": _iso(fact.at.timestamp()), "portfolio": portfolio, "limit": fact.limit})
             case _:
                 pass
+
+    def _note_delivered(self, fact: MessageDelivered | MessageRead) -> None:
+        """Once per message: where `delivered` was skipped, `read` stands for it (platform.md 6.3)."""
+        if fact.message_id not in self._delivered:
+            self._delivered.add(fact.message_id)
+            self.ledger.append("delivered", {"at": _iso(fact.at.timestamp()), "message_id": fact.message_id})
 
     def _heard(self, update: Update, at: float) -> None:
         if update.stop is not None:
