@@ -21,6 +21,7 @@ ZONE = "America/Sao_Paulo"
 DONE = Checklist(name_approved=True, profile_filled=True, pin_set=True, template_approved=True, webhook_heard=True, route_set=True)
 BORN = datetime(2026, 3, 2, 13, 0, tzinfo=UTC)  # a Monday, ten in the morning in São Paulo
 REVIEWS_H = (0, 9, 12, 15)  # local hours; the first of a day at one minute past midnight
+NEWBORN = ChipState(status=ChipStatus.WARMING, phase=Phase.SETUP, phase_since=BORN)
 OPEN_H = 3  # sends go out in this many hours after each review but the first
 
 
@@ -44,7 +45,7 @@ class Life:
     people: People
     seed: str
     zone: str = ZONE
-    state: ChipState = ChipState(status=ChipStatus.WARMING, phase=Phase.SETUP, phase_since=BORN)
+    state: ChipState = NEWBORN
     checklist: Checklist = DONE
     eligible: int = 5000
     tally: Tally = field(init=False)
@@ -160,4 +161,4 @@ class Life:
 
 def start_at(phase: Phase, **changes: object) -> ChipState:
     """A warming chip in a phase, as if imported there."""
-    return replace(ChipState(status=ChipStatus.WARMING, phase=phase, phase_since=BORN), **changes)  # type: ignore[arg-type]
+    return replace(NEWBORN, phase=phase, **changes)  # type: ignore[arg-type]

@@ -95,26 +95,27 @@ def split(limit: int | None, wants: Sequence[Want], *, reserve: float, limit_unk
     """
     if limit is not None and limit < 0:
         return {want.chip_id: max(0, want.need) for want in wants}
-    left = int((limit_unknown if limit is None else limit) * (1 - reserve))
-    shares = _fill(left, wants)
-    left -= sum(shares.values())
+    there_is = int((limit_unknown if limit is None else limit) * (1 - reserve))
+    left, weight = _level(there_is, wants)
+    shares = {want.chip_id: min(max(0, want.need), left * _weight(want) // max(weight, 1)) for want in wants}
+    rest = there_is - sum(shares.values())
     for want in sorted(wants, key=lambda want: (-want.health, want.chip_id)):
-        more = min(1, left, max(0, want.need) - shares[want.chip_id])
+        more = min(1, rest, max(0, want.need) - shares[want.chip_id])
         shares[want.chip_id] += more
-        left -= more
+        rest -= more
     return shares
 
 
-def _fill(left: float, wants: Sequence[Want]) -> dict[int, int]:
-    """The shares before what rounding leaves. Chips in the order in which the rising water fills them."""
-    shares: dict[int, int] = {}
-    weight = float(sum(_weight(want) for want in wants))
-    for want in sorted(wants, key=lambda want: (max(0, want.need) / _weight(want), want.chip_id)):
-        share = min(max(0, want.need), int(left * _weight(want) / weight))
-        shares[want.chip_id] = share
-        left -= share
+def _level(left: int, wants: Sequence[Want]) -> tuple[int, int]:
+    """How high the water stands, as (people, weight): what is left for the chips that it does not fill, and their weight together."""
+    weight = sum(_weight(want) for want in wants)
+    for want in sorted(wants, key=lambda want: max(0, want.need) / _weight(want)):
+        need = max(0, want.need)
+        if need * weight > left * _weight(want):
+            return left, weight
+        left -= need
         weight -= _weight(want)
-    return shares
+    return sum(max(0, want.need) for want in wants), 1
 
 
 def _weight(want: Want) -> int:

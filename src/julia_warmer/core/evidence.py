@@ -54,7 +54,7 @@ class Rate:
     def __str__(self) -> str:
         if not self.people:
             return "nobody yet"
-        low, high = self.interval(0.95)
+        low, high = self.interval(0.90)
         return f"{self.events} of {self.people}: {100 * self.events / self.people:.1f} % ({100 * low:.1f}-{100 * high:.1f} %)"
 
 

@@ -22,7 +22,7 @@ def settle(snapshot: Snapshot, alarms: tuple[Alarm, ...], policy: Policy) -> Chi
     if state.status is not ChipStatus.PAUSED and state.status not in SENDING:
         return state
     if snapshot.phone_status == "BANNED":
-        return replace(state, status=ChipStatus.BANNED, paused_from=None)
+        return replace(state, status=ChipStatus.BANNED, paused_from=None, pauses=())
     if harm_seen(snapshot, alarms):
         state = replace(state, harm_at=snapshot.at)
     state = _pause(state, snapshot, alarms, policy.pauses)
