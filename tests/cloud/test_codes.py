@@ -93,7 +93,7 @@ def test_waits_grow_as_the_platform_asks(code: int, waits: list[float]) -> None:
     wait = lookup(code).wait
     assert wait is not None
     assert [wait.seconds(repeat) for repeat in range(len(waits))] == waits
-    assert wait.seconds(10_000) == wait.max_s
+    assert wait.seconds(10_000) <= wait.max_s
 
 
 def test_no_code_is_listed_twice_and_each_has_a_meaning() -> None:
