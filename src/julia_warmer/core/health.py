@@ -11,6 +11,7 @@ from julia_warmer.core.model import Counts, Health, Quality, Snapshot, Term
 from julia_warmer.core.policy import EvidenceRules, HealthRules, Policy
 
 CACHED = 1 << 14
+UNBOUNDED = float("-inf")  # the platform's signs have no least
 
 
 def score(snapshot: Snapshot, policy: Policy) -> Health:
@@ -28,7 +29,7 @@ def score(snapshot: Snapshot, policy: Policy) -> Health:
             "{} people wrote and were written to in 7 days",
         ),
         _each("media", int(snapshot.media_7d).bit_count(), rules.media_each, rules.media_max, "{} kinds of media in 7 days"),
-        _each("templates", snapshot.templates_green, rules.template_each, rules.template_max, "{} templates in use rated GREEN"),
+        _each("templates", snapshot.templates_green, rules.template_each, rules.template_max, "templates in use rated GREEN: {}"),
         _profile(snapshot, rules),
         _response(snapshot.recent_matured, rules, evidence),
         _quality(snapshot.quality, rules.quality_yellow, rules.quality_red),
@@ -43,15 +44,15 @@ def _rare(snapshot: Snapshot, rules: HealthRules) -> list[Term]:
     """Facts that most chips never see; each is a term only when it happened."""
     rows = (
         ("calls", min(1, snapshot.calls_answered_7d), rules.call, rules.call, "a call was answered in 7 days"),
-        ("spam", snapshot.spam_errors_7d, rules.spam_each, -100.0, "{} spam errors (131048) in 7 days"),
-        ("warnings", snapshot.platform_warnings_7d, rules.warning_each, -100.0, "{} platform warnings in 7 days"),
-        ("idle", snapshot.idle_days, rules.idle_each, rules.idle_max, "{} days idle with people to write to"),
+        ("spam", snapshot.spam_errors_7d, rules.spam_each, UNBOUNDED, "spam errors (131048) in 7 days: {}"),
+        ("warnings", snapshot.platform_warnings_7d, rules.warning_each, UNBOUNDED, "warnings of the platform in 7 days: {}"),
+        ("idle", snapshot.idle_days, rules.idle_each, rules.idle_max, "idle for {} days with people to write to"),
         (
             "paused_templates",
             snapshot.templates_paused,
             rules.template_paused_each,
             rules.template_paused_max,
-            "{} templates in use were paused",
+            "templates in use that are paused: {}",
         ),
     )
     return [_each(*row) for row in rows if row[1]]

@@ -100,6 +100,6 @@ def check_known(table: Mapping[str, object], names: Iterable[str], *, where: str
 
 def near(word: str, words: Iterable[str]) -> str:
     """A question with the likeliest word meant, or all words when none is near."""
-    known = list(words)
+    known = [str(word) for word in words]
     close = difflib.get_close_matches(word, known, n=1)
     return f": did you mean {close[0]!r}?" if close else f"; known: {', '.join(known)}"
