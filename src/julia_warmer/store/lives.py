@@ -1,0 +1,80 @@
+"""Typed calls for what became of each chip. Reads only; it must not know who looks."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from julia_warmer.core.model import ChipStatus, Phase
+from julia_warmer.store.db import Connection, load
+
+queries = load(__file__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Life:
+    """A chip, what became of its campaign messages, and how often it was paused, resumed and demoted."""
+
+    chip_id: int
+    name: str
+    phone_number_id: str
+    status: ChipStatus
+    phase: Phase
+    health: int | None
+    registered_at: datetime
+    ready_at: datetime | None
+    sent: int
+    delivered: int
+    read: int
+    replied: int
+    opted_out: int
+    failed: int
+    unknown: int
+    paused_times: int
+    resumed_times: int
+    demoted_times: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FirstReady:
+    chip_id: int
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decided:
+    """A decision as it was recorded (see core/record.py), with its chip's name and zone."""
+
+    name: str
+    zone: str
+    at: datetime
+    decision: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deliveries:
+    bodies: int
+    again: int
+
+
+async def list_lives(conn: Connection) -> list[Life]:
+    """In the order of the chips' ids."""
+    return await queries.list_lives.fetch_as(Life, conn)
+
+
+async def first_ready(conn: Connection) -> dict[int, datetime]:
+    """By chip id; chips that never became ready are left out."""
+    return {row.chip_id: row.at for row in await queries.first_ready.fetch_as(FirstReady, conn)}
+
+
+async def list_decided(conn: Connection) -> list[Decided]:
+    """In the order of their moments, then of the chips' names."""
+    return await queries.list_decided.fetch_as(Decided, conn)
+
+
+async def count_quarantined(conn: Connection) -> int:
+    return int(await queries.count_quarantined.fetchval(conn))
+
+
+async def count_deliveries(conn: Connection) -> Deliveries:
+    found = await queries.count_deliveries.fetchrow_as(Deliveries, conn)
+    return found or Deliveries(bodies=0, again=0)
