@@ -42,7 +42,25 @@ class SendRef:
     chip_id: int
     state: str
     was_held: bool
+    called_at: datetime | None
+    is_accepted: bool
     template_id: str | None  # Meta's
+
+
+@dataclass(frozen=True, slots=True)
+class OpenCall:
+    """A request that has no clear answer yet."""
+
+    chip_id: int
+    contact_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """A call, and how many facts say that it was answered."""
+
+    call_id: str
+    facts: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +195,25 @@ async def find_attempts(conn: Connection, attempt_ids: Sequence[UUID]) -> dict[s
     if not attempt_ids:
         return {}
     return {send.name: send for send in await queries.find_attempts.fetch_as(SendRef, conn, attempt_ids=attempt_ids)}
+
+
+async def revive_sends(conn: Connection, ids: Sequence[int]) -> None:
+    """Take back what we believed of sends that a status proves to be out."""
+    if ids:
+        await queries.revive_sends.execute(conn, ids=ids)
+
+
+async def list_open_calls(conn: Connection, chip_ids: Sequence[int]) -> set[tuple[int, int]]:
+    """(chip, contact) of requests of these chips that have no clear answer yet."""
+    if not chip_ids:
+        return set()
+    return {(row["chip_id"], row["contact_id"]) for row in await queries.list_open_calls.fetch(conn, chip_ids=chip_ids)}
+
+
+async def count_answered_calls(conn: Connection, contact_ids: Sequence[int], call_ids: Sequence[str], *, since: datetime) -> dict[str, int]:
+    """How many facts since then say of each of these calls, with these people, that it was answered."""
+    rows = await queries.count_answered_calls.fetch(conn, contact_ids=contact_ids, call_ids=call_ids, since=since)
+    return {row["call_id"]: row["facts"] for row in rows}
 
 
 async def append_events(conn: Connection, rows: Sequence[EventRow], *, at: datetime) -> set[tuple[datetime, str, str]]:

@@ -12,18 +12,54 @@ select id, waba_id, portfolio_id from accounts where waba_id = any($waba_ids::te
 
 -- name: find_sends -> SendRef
 -- Our sends by the platform's message id.
-select sends.id, sends.message_id as name, sends.contact_id, sends.chip_id, sends.state, sends.was_held, templates.template_id
+select sends.id, sends.message_id as name, sends.contact_id, sends.chip_id, sends.state, sends.was_held, sends.called_at,
+       sends.accepted_at is not null as is_accepted, templates.template_id
 from sends
 left join templates on templates.id = sends.template_row
 where sends.message_id = any($message_ids::text[]);
 
 -- name: find_attempts -> SendRef
 -- Our sends by the id that we gave to an attempt: for statuses that come before the answer, or in its place.
-select sends.id, attempts.id::text as name, sends.contact_id, sends.chip_id, sends.state, sends.was_held, templates.template_id
+select sends.id, attempts.id::text as name, sends.contact_id, sends.chip_id, sends.state, sends.was_held, sends.called_at,
+       sends.accepted_at is not null as is_accepted, templates.template_id
 from attempts
 join sends on sends.id = attempts.send_id
 left join templates on templates.id = sends.template_row
 where attempts.id = any($attempt_ids::uuid[]);
+
+-- name: revive_sends -> none
+-- Sends that a status proves to be out, whatever we believed: back to `calling`, so that they can be accepted. Not while the same person has
+-- another open campaign message; that one would not be the only one.
+update sends
+set state = 'calling', failed_at = null, reason = null, lease_until = null
+where id = any($ids::bigint[])
+  and state in ('planned', 'claimed', 'failed', 'cancelled', 'expired')
+  and accepted_at is null
+  and called_at is not null
+  and not exists (
+      select from sends as other
+      where other.contact_id = sends.contact_id
+        and other.kind = 'campaign'
+        and other.state in ('planned', 'claimed', 'calling')
+        and other.id <> sends.id
+  );
+
+-- name: list_open_calls -> OpenCall
+-- The people to whom these chips have a request out that has no clear answer yet.
+select sends.chip_id, sends.contact_id from sends where sends.state = 'calling' and sends.chip_id = any($chip_ids::bigint[])
+union
+select sends.chip_id, sends.contact_id from sends where sends.state = 'unknown' and sends.chip_id = any($chip_ids::bigint[]);
+
+-- name: count_answered_calls -> Answered
+-- How many facts say of each of these calls that it was answered.
+select events.body ->> 'call_id' as call_id, count(*)::integer as facts
+from events
+where events.contact_id = any($contact_ids::bigint[])
+  and events.at >= $since
+  and events.kind = 'call_received'
+  and events.body @> '{"answered": true}'
+  and events.body ->> 'call_id' = any($call_ids::text[])
+group by events.body ->> 'call_id';
 
 -- name: ensure_months -> int
 -- Makes the monthly partitions of `events` that these facts need.

@@ -38,6 +38,7 @@ class Person:
     phone_key: str
     wa_id: str | None
     user_id: str | None
+    is_undeliverable: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,7 +149,7 @@ async def drop_recorded(conn: Connection, opt_outs: Sequence[OptOut]) -> list[Op
     return [one for ordinal, one in enumerate(opt_outs) if ordinal not in recorded]
 
 
-async def add_suppressions(conn: Connection, opt_outs: Sequence[OptOut], *, at: datetime) -> None:
+async def add_suppressions(conn: Connection, opt_outs: Sequence[OptOut]) -> None:
     """Write down whom not to write to again, whether or not we know them."""
     if not opt_outs:
         return
@@ -230,7 +231,9 @@ async def resume_marketing(conn: Connection, switches: Sequence[Switch], *, at: 
     return resumed
 
 
-async def sign_up(conn: Connection, contact_ids: Sequence[int], signup_ids: Sequence[str], ats: Sequence[datetime], *, at: datetime) -> None:
+async def sign_up(
+    conn: Connection, contact_ids: Sequence[int], signup_ids: Sequence[str], ats: Sequence[datetime], *, at: datetime
+) -> None:
     """A grant by WhatsApp's own sign-up page; it ends the stops that came before it."""
     if not contact_ids:
         return

@@ -21,7 +21,11 @@ order by found.ordinal, found.rank, found.id;
 
 -- name: lock_people -> Person
 -- Locks these contacts in the order of their ids, and says how the platform names them.
-select id, phone_key, wa_id, user_id from contacts where id = any($ids::bigint[]) order by id for no key update;
+select id, phone_key, wa_id, user_id, undeliverable_at is not null as is_undeliverable
+from contacts
+where id = any($ids::bigint[])
+order by id
+for no key update;
 
 -- name: add_strangers -> none
 -- People who wrote to us first. They may be answered; nothing is allowed beyond that, and an open stop stays one.

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from julia_warmer.core.model import ChipStatus, Phase
+from julia_warmer.core.model import ChipState, ChipStatus, Phase
 from julia_warmer.store.db import Connection, load
 
 queries = load(__file__)
@@ -13,7 +13,7 @@ queries = load(__file__)
 
 @dataclass(frozen=True, slots=True)
 class ChipPauses:
-    """A locked chip: what a pause is added to."""
+    """A locked chip: what a pause is added to. The pauses are those of `core.model.Pause`, as JSON."""
 
     id: int
     name: str
@@ -23,6 +23,14 @@ class ChipPauses:
     paused_from: ChipStatus | None
     pauses: list[dict[str, Any]]
     pauses_in_row: int
+
+
+@dataclass(frozen=True, slots=True)
+class ChipOf:
+    """A chip of an account."""
+
+    id: int
+    account_id: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,15 +82,15 @@ async def lock_chips(conn: Connection, ids: Sequence[int]) -> list[ChipPauses]:
     return await queries.lock_chips.fetch_as(ChipPauses, conn, ids=ids) if ids else []
 
 
-async def pause_chip(conn: Connection, chip: ChipPauses, *, at: datetime) -> None:
-    """Write the pauses of a locked chip."""
+async def pause_chip(conn: Connection, chip_id: int, state: ChipState, *, at: datetime) -> None:
+    """Write the pauses of a locked chip, and nothing else of its state."""
     await queries.pause_chip.execute(
         conn,
-        chip_id=chip.id,
-        status=chip.status,
-        paused_from=chip.paused_from,
-        pauses=chip.pauses,
-        pauses_in_row=chip.pauses_in_row,
+        chip_id=chip_id,
+        status=state.status,
+        paused_from=state.paused_from,
+        pauses=state.pauses,
+        pauses_in_row=state.pauses_in_row,
         at=at,
     )
 
@@ -153,6 +161,11 @@ async def set_template_quality(conn: Connection, qualities: Mapping[int, tuple[s
 async def set_template_category(conn: Connection, categories: Mapping[int, str]) -> None:
     if categories:
         await queries.set_template_category.execute(conn, ids=list(categories), categories=list(categories.values()))
+
+
+async def list_chips_of(conn: Connection, account_ids: Sequence[int]) -> list[ChipOf]:
+    """The chips of these accounts that are not over."""
+    return await queries.list_chips_of.fetch_as(ChipOf, conn, account_ids=account_ids) if account_ids else []
 
 
 async def add_stop(conn: Connection, *, scope: str, target_id: int, reason: str, at: datetime) -> int | None:

@@ -48,6 +48,10 @@ set status = $status, paused_from = $paused_from, pauses = $pauses, pauses_in_ro
     look_again_at = $at
 where id = $chip_id;
 
+-- name: list_chips_of -> ChipOf
+-- The chips of these accounts that are not over.
+select id, account_id from chips where account_id = any($account_ids::bigint[]) and status not in ('banned', 'retired') order by id;
+
 -- name: set_limits -> none
 -- The messaging limit that a portfolio's webhook named; null = not usable.
 update portfolios

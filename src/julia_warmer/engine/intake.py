@@ -1,0 +1,219 @@
+"""What comes in: `receive` is the webhook's one transaction, `apply_inbox` turns what it stored into facts and their effects, once.
+
+It must not know HTTP or signatures. Why it is as it is: docs/decisions/0005-intake.md.
+"""
+
+import asyncio
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import asyncpg
+
+from julia_warmer.cloud.decode import decode
+from julia_warmer.cloud.keys import natural_key
+from julia_warmer.core.events import Event, MessageReceived, OptOutRequested, Unrecognised, kind_of
+from julia_warmer.engine.effects import apply_facts
+from julia_warmer.engine.scene import Arrival
+from julia_warmer.engine.urgent import apply_opt_outs, apply_stops
+from julia_warmer.store import inbox
+from julia_warmer.store import people as people_store
+from julia_warmer.store.db import Connection, Pool
+from julia_warmer.store.inbox import Body, Quarantined
+from julia_warmer.store.seal import Seal, SealBroken
+
+BODY_USE = "inbox.body"
+ITEM_USE = "quarantine.item"
+BYTES_MAX = 4 * 1024 * 1024  # of bodies that one transaction takes; one larger body is taken alone
+FACTS_MAX = 1000  # of one round of statements
+LATE_MAX = timedelta(days=8)  # Meta retries for seven days (platform.md 6.8)
+EARLY_MAX = timedelta(days=1)  # how far ahead of us the platform's clock may be
+REASON_MAX = 500  # characters
+CALLS_WAIT_S = 2.0  # how long the 200 to an opt-out waits for requests that are under way
+CALLS_STEP_S = 0.02
+
+# What the database says to a value that it cannot take: the item's fault, not the moment's.
+REFUSALS = (
+    asyncpg.DataError,
+    asyncpg.IntegrityConstraintViolationError,
+    asyncpg.ProgramLimitExceededError,
+    ValueError,  # asyncpg's own, for a value that it cannot write
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What the webhook did. `calling`: sends to people who asked to stop whose request may be under way; see `await_calls`."""
+
+    inbox_id: int
+    repeated: bool
+    facts: int = 0
+    opt_outs: int = 0
+    stops: int = 0
+    calling: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """What one round took from the inbox. facts = new + repeated ones + quarantined."""
+
+    bodies: int = 0
+    facts: int = 0
+    new: int = 0
+    quarantined: int = 0
+
+
+# ------------------------------------------------------------------ before the 200
+
+
+async def receive(conn: Connection, body: bytes, *, at: datetime, seal: Seal) -> Receipt:
+    """Store a webhook body, and act at once on requests to stop and on what stops a number. The same bytes again do nothing more.
+
+    Call it in one transaction, answer 200 only after its commit and after `await_calls`. Odd content never raises.
+    """
+    digest = hashlib.sha256(body).digest()
+    kept = await inbox.keep_body(conn, digest=digest, sealed=seal.close(body, use=BODY_USE), at=at)
+    if kept.repeated:
+        return Receipt(kept.id, True)
+    events = _decode(body, received_at=at)
+    stops = await _stop(conn, events, at=at)
+    opt_outs, calling = await _opt_out(conn, [event for event in events if isinstance(event, OptOutRequested)], at=at)
+    return Receipt(kept.id, False, len(events), opt_outs, stops, tuple(calling))
+
+
+async def await_calls(pool: Pool, receipt: Receipt, *, wait_s: float = CALLS_WAIT_S) -> bool:
+    """Wait until the requests to people who asked to stop have their answer; False when some have none after `wait_s`.
+
+    After the commit of `receive`, for it holds the people whom the answers have to be written to. Nothing new can begin by then.
+    """
+    if not receipt.calling:
+        return True
+    for _ in range(max(1, int(wait_s / CALLS_STEP_S))):
+        async with pool.acquire() as conn:
+            if not await people_store.count_calling(conn, receipt.calling):
+                return True
+        await asyncio.sleep(CALLS_STEP_S)
+    return False
+
+
+async def take_delivery(pool: Pool, body: bytes, *, at: datetime, seal: Seal) -> Receipt:
+    """The whole road to the 200: `receive` in its transaction, then `await_calls`."""
+    async with pool.acquire() as conn, conn.transaction():
+        receipt = await receive(conn, body, at=at, seal=seal)
+    await await_calls(pool, receipt)
+    return receipt
+
+
+async def _stop(conn: Connection, events: Sequence[Event], *, at: datetime) -> int:
+    """Carry out stops, one by one if the database refuses them together."""
+    try:
+        async with conn.transaction():
+            return await apply_stops(conn, events, at=at)
+    except REFUSALS:
+        return sum([await _stop(conn, [event], at=at) for event in events]) if len(events) > 1 else 0
+
+
+async def _opt_out(conn: Connection, requests: Sequence[OptOutRequested], *, at: datetime) -> tuple[int, list[int]]:
+    """Carry out opt-outs, one by one if the database refuses them together."""
+    if not requests:
+        return 0, []
+    try:
+        async with conn.transaction():
+            return await apply_opt_outs(conn, requests, at=at)
+    except REFUSALS:
+        parts = [await _opt_out(conn, [request], at=at) for request in requests] if len(requests) > 1 else []
+    return sum(new for new, _ in parts), [send_id for _, calling in parts for send_id in calling]
+
+
+# ------------------------------------------------------------------ after it
+
+
+async def apply_inbox(conn: Connection, *, at: datetime, seal: Seal, limit: int = 500) -> Applied:
+    """Take waiting bodies, oldest first, write their facts once and let the new ones have their effects. Any number of workers may.
+
+    A fact that the database refuses costs only itself: it goes to the quarantine, as does what could not be read or is too old.
+    """
+    bodies = await inbox.take_waiting(conn, limit=limit, bytes_max=BYTES_MAX)
+    arrivals, refused = _open(bodies, seal)
+    total = len(arrivals) + len(refused)
+    new = 0
+    for start in range(0, max(len(arrivals), 1), FACTS_MAX):
+        added, bad = await _apply(conn, arrivals[start : start + FACTS_MAX], at=at, seal=seal)
+        new += added
+        refused += bad
+    await inbox.add_quarantined(conn, refused, at=at)
+    if bodies:
+        await inbox.mark_applied(conn, [body.id for body in bodies], at=at)
+    return Applied(len(bodies), total, new, len(refused))
+
+
+async def _apply(conn: Connection, arrivals: Sequence[Arrival], *, at: datetime, seal: Seal) -> tuple[int, list[Quarantined]]:
+    """Apply facts together; when the database refuses, halve until the one at fault is alone. Returns how many are new, and the bad."""
+    try:
+        async with conn.transaction():
+            return await apply_facts(conn, arrivals, at=at, seal=seal), []
+    except REFUSALS as error:
+        if not arrivals:
+            raise
+        if len(arrivals) == 1:
+            return 0, [_refused(arrival, f"refused by the database: {error}", seal) for arrival in arrivals]
+    middle = len(arrivals) // 2
+    first, first_bad = await _apply(conn, arrivals[:middle], at=at, seal=seal)
+    second, second_bad = await _apply(conn, arrivals[middle:], at=at, seal=seal)
+    return first + second, first_bad + second_bad
+
+
+def _open(bodies: Sequence[Body], seal: Seal) -> tuple[list[Arrival], list[Quarantined]]:
+    """The facts of these bodies, and what cannot be used of them."""
+    arrivals: list[Arrival] = []
+    refused: list[Quarantined] = []
+    for body in bodies:
+        try:
+            raw = seal.open(body.body, use=BODY_USE)
+        except SealBroken as error:
+            refused.append(Quarantined(inbox_id=body.id, kind="unrecognised", path="", reason=str(error), item=None))
+            continue
+        for event in _decode(raw, received_at=body.received_at):
+            arrival = Arrival(event, kind_of(event), natural_key(event), body.id, body.received_at)
+            if reason := _why_not(event, body.received_at):
+                refused.append(_refused(arrival, reason, seal))
+            else:
+                arrivals.append(arrival)
+    return arrivals, refused
+
+
+def _why_not(event: Event, received_at: datetime) -> str | None:
+    """Why a fact cannot be used, if it cannot."""
+    match event:
+        case Unrecognised(reason=reason):
+            return reason
+        case _ if event.at < received_at - LATE_MAX:
+            return f"came {(received_at - event.at).days} days late"
+        case _ if event.at > received_at + EARLY_MAX:
+            return "lies in the future"
+        case MessageReceived(group_id=str()):
+            return "a group's message: groups are not in our scope"
+        case MessageReceived(phone=None, user_id=None):
+            return "names neither phone nor user id"
+        case _:
+            return None
+
+
+def _refused(arrival: Arrival, reason: str, seal: Seal) -> Quarantined:
+    item = arrival.event.item if isinstance(arrival.event, Unrecognised) else repr(arrival.event)
+    return Quarantined(
+        inbox_id=arrival.inbox_id,
+        kind=arrival.kind,
+        path=arrival.event.path,
+        reason=reason[:REASON_MAX],
+        item=seal.close(item.encode("utf-8", "replace"), use=ITEM_USE),
+    )
+
+
+def _decode(body: bytes, *, received_at: datetime) -> list[Event]:
+    """The facts of a body; a body that breaks the reader is one fact that says so. The inbox keeps its bytes."""
+    try:
+        return decode(body, received_at=received_at)
+    except Exception as error:  # what is stored must never keep others from being applied
+        return [Unrecognised(at=received_at, reason=f"the reader failed: {type(error).__name__}")]

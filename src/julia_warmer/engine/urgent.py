@@ -1,0 +1,182 @@
+"""What acts before the webhook's 200: requests to stop, and facts that stop a number, an account, a portfolio or a template.
+
+Locks in the order of all: portfolios, chips, contacts. It must not know how facts are counted; `engine/effects` does that later.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from julia_warmer.core import hard, pauses
+from julia_warmer.core.commands import StopScope
+from julia_warmer.core.events import Event, MessageFailed, OptOutRequested, TemplateFact
+from julia_warmer.core.hard import Stop
+from julia_warmer.core.model import ChipState, ChipStatus, Pause
+from julia_warmer.engine.scene import Places, find_places, find_sends_of, names_of
+from julia_warmer.store import contacts, people, platform
+from julia_warmer.store.audit import record_act
+from julia_warmer.store.chips import pause_of
+from julia_warmer.store.db import Connection
+from julia_warmer.store.facts import SendRef
+from julia_warmer.store.people import Names, OptOut
+from julia_warmer.store.platform import Alert, ChipPauses, TemplateName
+
+NEEDS_SEND = frozenset({hard.HELD_DROPPED, *hard.TEMPLATE_CODES})  # codes whose meaning depends on the send that failed
+PLATFORM = "platform"
+
+
+# ------------------------------------------------------------------ stops
+
+
+async def apply_stops(conn: Connection, events: Sequence[Event], *, at: datetime) -> int:
+    """Carry out the stops that these facts ask for; returns how many were new. Before any contact is locked."""
+    suspects = [event for event in events if hard.stops_for(event, held=True, template="")]
+    if not suspects:
+        return 0
+    places = await find_places(conn, suspects)
+    sends = await find_sends_of(conn, [event for event in suspects if isinstance(event, MessageFailed) and event.code in NEEDS_SEND])
+    stops = [(stop, event) for event in suspects for stop in _stops_for(event, sends)]
+    accounts = {account.portfolio_id for _, event in stops if (account := places.account_of(event))}
+    await platform.lock_portfolios(conn, sorted(accounts))
+    new = await _pause_chips(conn, [(stop, event) for stop, event in stops if stop.scope is StopScope.CHIP], places, at=at)
+    for stop, event in stops:
+        if stop.scope is StopScope.TEMPLATE:
+            new += await _stop_template(conn, stop, event, places, at=at)
+        elif stop.scope is not StopScope.CHIP:
+            new += await _stop_account(conn, stop, event, places, at=at)
+    return new
+
+
+def _stops_for(event: Event, sends: dict[str, SendRef]) -> tuple[Stop, ...]:
+    if not isinstance(event, MessageFailed):
+        return hard.stops_for(event)
+    send = sends.get(event.message_id)
+    return hard.stops_for(event, held=bool(send and send.was_held), template=send.template_id if send else None)
+
+
+async def _pause_chips(conn: Connection, stops: Sequence[tuple[Stop, Event]], places: Places, *, at: datetime) -> int:
+    reasons: dict[int, list[str]] = {}
+    for stop, event in stops:
+        if chip := places.chip_of(event):
+            reasons.setdefault(chip.id, []).append(stop.reason)
+    new = 0
+    for chip in await platform.lock_chips(conn, sorted(reasons)):
+        if chip.status is not ChipStatus.PAUSED and chip.status not in pauses.SENDING:
+            continue
+        state = _state(chip)
+        paused = pauses.begin(state, tuple(_pause(reason, at) for reason in dict.fromkeys(reasons[chip.id])))
+        if paused is state:
+            continue
+        await platform.pause_chip(conn, chip.id, paused, at=at)
+        for pause in paused.pauses[len(state.pauses) :]:
+            await _tell(conn, f"chip:{chip.id}", f"{chip.name} is paused: {pause.reason}", pause.reason, at=at, chip=chip)
+            new += 1
+    return new
+
+
+def _state(chip: ChipPauses) -> ChipState:
+    """As much of the chip's state as a pause touches."""
+    return ChipState(
+        status=chip.status,
+        phase=chip.phase,
+        phase_since=chip.phase_since,
+        paused_from=chip.paused_from,
+        pauses=tuple(pause_of(raw) for raw in chip.pauses),
+        pauses_in_row=chip.pauses_in_row,
+    )
+
+
+async def _stop_account(conn: Connection, stop: Stop, event: Event, places: Places, *, at: datetime) -> int:
+    account = places.account_of(event)
+    if account is None:
+        return 0
+    target_id = account.portfolio_id if stop.scope is StopScope.PORTFOLIO else account.id
+    if await platform.add_stop(conn, scope=stop.scope, target_id=target_id, reason=stop.reason, at=at) is None:
+        return 0
+    await _tell(conn, f"{stop.scope}:{target_id}", f"Everything of {stop.scope} {target_id} is stopped: {stop.reason}", stop.reason, at=at)
+    return 1
+
+
+async def _stop_template(conn: Connection, stop: Stop, event: Event, places: Places, *, at: datetime) -> int:
+    """A template that the platform paused or disabled is not approved any more: no claim takes it."""
+    account = places.account_of(event)
+    if account is None or stop.target is None:
+        return 0
+    is_fact = isinstance(event, TemplateFact)
+    by_id = not is_fact or event.template_id is not None
+    name = TemplateName(
+        account_id=account.id,
+        template_id=stop.target if by_id else None,
+        name=None if by_id else stop.target,
+        language=event.language if is_fact else None,
+    )
+    status = "DISABLED" if stop.hard else "PAUSED"
+    templates = await platform.find_templates(conn, [name])
+    took = await platform.set_template_status(conn, {template.id: (status, event.at) for template in templates})
+    for template in templates:
+        if template.id in took:
+            await _tell(conn, f"template:{template.id}", f"Template {template.name} is not sent: {stop.reason}", stop.reason, at=at)
+    return len(took)
+
+
+async def _tell(conn: Connection, target: str, text: str, reason: str, *, at: datetime, chip: ChipPauses | None = None) -> None:
+    alert = Alert(
+        rule="platform stop", level="critical", text=text, chip_id=chip.id if chip else None, open_key=f"{target}:{reason}"[:200], at=at
+    )
+    await platform.add_alerts(conn, [alert])
+    await record_act(conn, at=at, who=PLATFORM, what="stopped", target=target, why=reason)
+
+
+# ------------------------------------------------------------------ opt-outs
+
+
+async def apply_opt_outs(conn: Connection, requests: Sequence[OptOutRequested], *, at: datetime) -> tuple[int, list[int]]:
+    """Stop these people: their consent, their name on the list, their planned and claimed messages. As often as one likes.
+
+    Returns how many requests were new, and the sends to these people whose request may be under way: the 200 waits for them.
+    """
+    names = [names_of(request.phone, request.user_id) for request in requests]
+    found = await people.find_people(conn, names)
+    locked = await people.lock_people(conn, sorted({contact_id for fitting in found for contact_id in fitting}))
+    asked = [one for request, name, ids in zip(requests, names, found, strict=True) for one in _opt_outs(request, name, ids, locked)]
+    new = await people.drop_recorded(conn, asked)
+    await people.add_suppressions(conn, new)
+    await people.withdraw(conn, new, at=at)
+    await contacts.refresh_standing(conn, sorted({one.contact_id for one in new if one.contact_id is not None}), at=at)
+    await people.cancel_sends(conn, _purposes(new), reason="asked to stop", at=at)
+    return len(new), await people.list_calling(conn, sorted(locked))
+
+
+def _opt_outs(request: OptOutRequested, names: Names, ids: Sequence[int], locked: dict[int, people.Person]) -> list[OptOut]:
+    """The request for every contact that fits it, under all the names we know; also under its own, when that is a new one."""
+    evidence = {"message_id": request.message_id} if request.message_id else {"by": "user_preferences"}
+    known = [locked[contact_id] for contact_id in ids if contact_id in locked]
+    who: list[tuple[int | None, str | None, str | None]] = [
+        (person.id, person.phone_key, names.user_id or person.user_id) for person in known
+    ]
+    if all(person.phone_key != names.phone_key for person in known):
+        who.append((None, names.phone_key, names.user_id))
+    return [
+        OptOut(
+            contact_id=contact_id,
+            phone_key=phone_key,
+            user_id=user_id,
+            purpose=request.purpose,
+            source=request.source,
+            evidence=evidence,
+            at=request.at,
+        )
+        for contact_id, phone_key, user_id in who
+    ]
+
+
+def _purposes(asked: Sequence[OptOut]) -> dict[int, str]:
+    """What each contact wants no more of: `all` covers every purpose."""
+    purposes: dict[int, str] = {}
+    for one in asked:
+        if one.contact_id is not None and purposes.get(one.contact_id) != "all":
+            purposes[one.contact_id] = one.purpose
+    return purposes
+
+
+def _pause(reason: str, at: datetime) -> Pause:
+    return Pause(reason=reason, since=at, hard=True, source=PLATFORM)
