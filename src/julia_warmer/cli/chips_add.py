@@ -1,0 +1,97 @@
+"""`warmer chips add`: numbers of an account become chips, in bulk, as Meta describes them."""
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from julia_warmer.cli.errors import Misused
+from julia_warmer.cli.forms import Account, AsJson
+from julia_warmer.cli.meta import granted, token_of
+from julia_warmer.cli.naming import find_account, find_route
+from julia_warmer.cli.opening import with_parts
+from julia_warmer.cli.output import plural, print_json, say, warn
+from julia_warmer.clock import Clock
+from julia_warmer.cloud.nodes import PhoneNumber
+from julia_warmer.core.model import Phase
+from julia_warmer.engine import setup
+from julia_warmer.engine.setup import AddedChips, Number
+from julia_warmer.store import db
+
+if TYPE_CHECKING:
+    from julia_warmer.engine.parts import Parts
+
+
+def add(
+    account: Account = None,
+    everything: Annotated[bool, typer.Option("--all", help="Every number of the account.")] = False,
+    number: Annotated[list[str] | None, typer.Option("--number", help="A number's phone_number_id; may be given again.")] = None,
+    name: Annotated[
+        str | None, typer.Option("--name", help="Name of the chip, with one --number. Default: business and last digits.")
+    ] = None,
+    zone: Annotated[str | None, typer.Option("--zone", help="Its time zone. Default: by its area code.")] = None,
+    route: Annotated[str | None, typer.Option("--route", help="Where its inbound messages go: a route's name or id.")] = None,
+    phase: Annotated[Phase, typer.Option("--phase", help="Where an already warm number begins; needs --why.")] = Phase.SETUP,
+    active: Annotated[bool, typer.Option("--active", help="With --phase operation: it is in your agent's hands already.")] = False,
+    why: Annotated[str, typer.Option("--why", help="How it was warmed, for the history.")] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Add an account's numbers as chips, all or none. Numbers that are chips already are left as they are."""
+    if everything == bool(number):
+        raise Misused("say which numbers: --all, or --number ID; `warmer accounts numbers ACCOUNT` shows them")
+    if name and len(number or ()) != 1:
+        raise Misused("--name is for a single --number: leave it out, and chips are named after business and number")
+
+    async def work(parts: "Parts", clock: Clock) -> tuple[AddedChips, list[PhoneNumber]]:
+        async with db.transaction(parts.pool) as conn:
+            found = await find_account(conn, account)
+        listed = granted(
+            await parts.graph.read_phone_numbers(found.waba_id, await token_of(parts, found.id)), f"the numbers of {found.name}"
+        )
+        asked = [row for row in listed if everything or row.id in (number or ())]
+        if lacking := set(number or ()) - {row.id for row in asked}:
+            raise Misused(f"account {found.name} has no number {min(lacking)}: `warmer accounts numbers {found.id}` shows them")
+        at = clock.now()
+        async with db.transaction(parts.pool) as conn:
+            route_id = (await find_route(conn, route)).id if route else None
+            numbers = [_number(row, name, zone, at) for row in asked]
+            added = await setup.add_chips(
+                conn, found.id, numbers, at=at, by=parts.settings.operator, phase=phase, active=active, route_id=route_id, why=why
+            )
+        return added, asked
+
+    added, asked = with_parts(work)
+    _show(added, asked, as_json=as_json)
+
+
+def _number(row: PhoneNumber, name: str | None, zone: str | None, at: datetime) -> Number:
+    return Number(
+        phone_number_id=row.id,
+        display_phone=row.display_phone or "",
+        name=name,
+        verified_name=row.verified_name,
+        zone=zone,
+        registered_at=_registered(row.last_onboarded_time, at),
+    )
+
+
+def _registered(text: str | None, at: datetime) -> datetime | None:
+    """When Meta took the number on; None when it does not say so in a way that we can read."""
+    try:
+        moment = datetime.fromisoformat(text or "")
+    except ValueError:
+        return None
+    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return moment if moment <= at else None
+
+
+def _show(added: AddedChips, asked: list[PhoneNumber], *, as_json: bool) -> None:
+    if as_json:
+        print_json(added)
+        return
+    say(f"{plural(len(added.added), 'chip')} added{': ' + ', '.join(chip.name for chip in added.added) if added.added else ''}")
+    if added.known:
+        say(f"{plural(len(added.known), 'number')} known already")
+    for row in asked:
+        if row.status != "CONNECTED":
+            warn(f"+{row.display_phone} is {row.status} at Meta: it sends nothing before it is CONNECTED")
