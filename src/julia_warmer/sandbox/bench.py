@@ -1,5 +1,6 @@
 """What the routes share: the world, what the wire adds to it (tokens, contents of templates, profiles), the ledger and the mailer."""
 
+import asyncio
 import re
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
@@ -66,6 +67,7 @@ class Bench:
         self.contents: dict[str, Content] = {}
         self.desks: dict[str, Desk] = {}
         self.calls: dict[str, deque[float]] = {}
+        self.turn = asyncio.Lock()  # one advance at a time
         self.received: dict[str, set[str]] = {}  # message ids that people wrote, by chip
         self._delivered: set[str] = set()
         self._made = 0

@@ -38,9 +38,10 @@ async def advance(request: web.Request) -> web.Response:
 async def step(bench: Bench, to: datetime) -> dict[str, Any]:
     """One advance. What `POST /_sandbox/advance` answers: counts are of this advance."""
     counts = bench.mailer.counts
-    before = (counts.posts, counts.duplicates, counts.refused)
-    bench.play(to)
-    delivered = await bench.mailer.deliver(to.timestamp())
+    async with bench.turn:
+        before = (counts.posts, counts.duplicates, counts.refused)
+        bench.play(to)
+        delivered = await bench.mailer.deliver(to.timestamp())
     posts, duplicates, refused = counts.posts - before[0], counts.duplicates - before[1], counts.refused - before[2]
     return {**state(bench), "delivered": delivered, "posts": posts, "duplicates": duplicates, "refused": refused}
 

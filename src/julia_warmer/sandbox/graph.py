@@ -106,12 +106,12 @@ async def body_of(request: web.Request) -> dict[str, Any]:
 
 
 def picked(node: Mapping[str, Any], fields: str | None, *, default: Sequence[str]) -> dict[str, Any]:
-    """The fields that were asked for, and always the id. Raises GraphError 100 for a field that does not exist."""
+    """The fields that were asked for and are not null, and always the id. Raises GraphError 100 for a field that does not exist."""
     names = list(_split_fields(fields)) if fields else list(default)
     for name in names:
         if name not in node:
             raise GraphError(100, f"Tried accessing nonexisting field ({name})")
-    return {**{name: node[name] for name in names if node[name] is not None or fields}, "id": node["id"]}
+    return {**{name: node[name] for name in names if node[name] is not None}, "id": node["id"]}
 
 
 def _split_fields(fields: str) -> Iterable[str]:

@@ -45,7 +45,6 @@ def node(bench: Bench, template: Template) -> dict[str, Any]:
         "library_template_name": None,
         "cta_url_link_tracking_opted_out": False,
         "degrees_of_freedom_spec": None,
-        "message_send_ttl_seconds_default": None,
         "health_status": health_status(view.health),
     }
 
@@ -64,8 +63,12 @@ async def get_list(request: web.Request) -> web.Response:
     bench.usage(account.id)
     found = page(rows, query, str(request.url.with_query(None)))
     if "summary" in query:
-        most = _templates_max(bench, account.id)
-        found["summary"] = {"total_count": len(rows), "message_template_count": len(account.templates), "message_template_limit": most}
+        found["summary"] = {
+            "total_count": len(rows),
+            "message_template_count": len(account.templates),
+            "message_template_limit": _templates_max(bench, account.id),
+            "are_translations_complete": True,
+        }
     return answer(found)
 
 
