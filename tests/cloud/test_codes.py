@@ -2,7 +2,8 @@
 
 import pytest
 
-from julia_warmer.cloud.codes import CODES, TABLE, TOKEN_UNFIT, UNREACHABLE, Accepted, Action, Harm, Outcome, Scope, lookup
+from julia_warmer.cloud.codes import CODES, TABLE, TOKEN_UNFIT, UNREACHABLE, Acceptance, Action, Harm, Outcome, Scope, lookup
+from julia_warmer.core.hard import HARD_CODES, TEMPLATE_CODES
 
 CASES = """
     code      scope      action               harm           outcome   hard
@@ -35,7 +36,7 @@ CASES = """
     131057    chip       retry                none           retry     -
     131207    message    log_only             none           failed    -
     132001    template   stop_template        other          failed    -
-    132015    template   stop_template        other          failed    hard
+    132015    template   stop_template        other          failed    -
     132016    template   stop_template        other          failed    hard
     135000    caller     fix_request          other          failed    -
     141002    template   stop_template        other          failed    -
@@ -54,7 +55,7 @@ def test_a_code_says_what_to_do(row: str) -> None:
 def test_only_a_sure_refusal_is_asked_again_by_itself() -> None:
     again = {code.number for code in TABLE if code.outcome is Outcome.RETRY}
     assert again == {UNREACHABLE, 4, 80007, 80008, 130429, 131056, 131057}
-    assert again == {code.number for code in TABLE if code.accepted is Accepted.NO}
+    assert again == {code.number for code in TABLE if code.accepted is Acceptance.NO}
 
 
 def test_whatever_is_retried_says_how_long_to_wait_and_how_often() -> None:
@@ -100,6 +101,14 @@ def test_no_code_is_listed_twice_and_each_has_a_meaning() -> None:
     assert len(CODES) == len(TABLE)
     assert all(code.meaning for code in TABLE)
     assert lookup(TOKEN_UNFIT).action is Action.STOP_ACCOUNT
+
+
+def test_the_core_and_the_table_agree_on_what_stops_at_once() -> None:
+    for_good = {number for number, (hard, _) in TEMPLATE_CODES.items() if hard}
+    assert {code.number for code in TABLE if code.hard} == {*HARD_CODES, *for_good}
+    for number, (scope, _) in HARD_CODES.items():
+        assert lookup(number).scope == scope
+    assert all(lookup(number).action is Action.STOP_TEMPLATE for number in TEMPLATE_CODES)
 
 
 def test_only_spam_undeliverable_and_the_person_limit_have_a_count_of_their_own() -> None:

@@ -40,7 +40,7 @@ class Action(StrEnum):
     LOG_ONLY = "log_only"
 
 
-class Accepted(StrEnum):
+class Acceptance(StrEnum):
     """Whether a send that got this answer may have been taken. Only after NO may it be sent again by itself (design §6)."""
 
     NO = "no"
@@ -87,7 +87,7 @@ class Code:
     scope: Scope
     action: Action
     harm: Harm = Harm.OTHER
-    accepted: Accepted = Accepted.MAYBE
+    accepted: Acceptance = Acceptance.MAYBE
     wait: Wait | None = None
     tries_max: int = 0  # repeats allowed where repeating is safe (reads); 0 = none
     hard: bool = False
@@ -97,7 +97,7 @@ class Code:
         """What the send becomes, when this is the answer to its own request."""
         if self.action is not Action.RETRY:
             return Outcome.FAILED
-        return Outcome.RETRY if self.accepted is Accepted.NO else Outcome.UNKNOWN
+        return Outcome.RETRY if self.accepted is Acceptance.NO else Outcome.UNKNOWN
 
 
 MINUTE_S, HOUR_S, DAY_S = 60.0, 3600.0, 86400.0
@@ -112,7 +112,7 @@ _COOL_DOWN = Wait(DAY_S, 2, 30 * DAY_S)  # at least 24 h, longer with each repea
 
 TABLE: tuple[Code, ...] = (
     # Ours
-    Code(UNREACHABLE, "the platform could not be reached", Scope.APP, Action.RETRY, Harm.NONE, Accepted.NO, _BACK_OFF, 5),
+    Code(UNREACHABLE, "the platform could not be reached", Scope.APP, Action.RETRY, Harm.NONE, Acceptance.NO, _BACK_OFF, 5),
     Code(TOKEN_UNFIT, "the token does not fit this host", Scope.ACCOUNT, Action.STOP_ACCOUNT),
     Code(NO_CODE, "no code given", Scope.MESSAGE, Action.DROP_MESSAGE),
     # The app, its token and its permissions
@@ -120,7 +120,7 @@ TABLE: tuple[Code, ...] = (
     Code(1, "invalid request or server error", Scope.MESSAGE, Action.RETRY, wait=_BACK_OFF, tries_max=2),
     Code(2, "service down or overloaded", Scope.APP, Action.RETRY, wait=_BACK_OFF, tries_max=5),
     Code(3, "capability or permission missing", Scope.ACCOUNT, Action.STOP_ACCOUNT),
-    Code(4, "app call rate limit", Scope.APP, Action.RETRY, Harm.NONE, Accepted.NO, _QUOTA, 5),
+    Code(4, "app call rate limit", Scope.APP, Action.RETRY, Harm.NONE, Acceptance.NO, _QUOTA, 5),
     Code(10, "permission missing or not eligible", Scope.ACCOUNT, Action.STOP_ACCOUNT),
     Code(17, "user call rate limit", Scope.APP, Action.RETRY, Harm.NONE, wait=_QUOTA, tries_max=5),
     Code(33, "business phone number deleted", Scope.CHIP, Action.PAUSE_CHIP),
@@ -130,11 +130,11 @@ TABLE: tuple[Code, ...] = (
     Code(368, "account restricted or disabled for policy", Scope.ACCOUNT, Action.STOP_ACCOUNT, hard=True),
     Code(613, "custom call rate limit", Scope.APP, Action.RETRY, Harm.NONE, wait=_QUOTA, tries_max=5),
     Code(803, "object not found", Scope.CALLER, Action.FIX_REQUEST),
-    Code(80007, "account call rate limit", Scope.ACCOUNT, Action.RETRY, Harm.NONE, Accepted.NO, _QUOTA, 5),
-    Code(80008, "account call rate limit", Scope.ACCOUNT, Action.RETRY, Harm.NONE, Accepted.NO, _QUOTA, 5),
+    Code(80007, "account call rate limit", Scope.ACCOUNT, Action.RETRY, Harm.NONE, Acceptance.NO, _QUOTA, 5),
+    Code(80008, "account call rate limit", Scope.ACCOUNT, Action.RETRY, Harm.NONE, Acceptance.NO, _QUOTA, 5),
     # Messages
     Code(130403, "the business has blocked this user", Scope.CONTACT, Action.STOP_CONTACT),
-    Code(130429, "throughput of the number reached", Scope.CHIP, Action.RETRY, Harm.NONE, Accepted.NO, _BACK_OFF, 5),
+    Code(130429, "throughput of the number reached", Scope.CHIP, Action.RETRY, Harm.NONE, Acceptance.NO, _BACK_OFF, 5),
     Code(130472, "the user is part of an experiment", Scope.MESSAGE, Action.DROP_MESSAGE, Harm.NONE),
     Code(130497, "account may not message this country", Scope.COUNTRY, Action.STOP_COUNTRY),
     Code(131000, "unknown error", Scope.MESSAGE, Action.RETRY, wait=_BACK_OFF, tries_max=3),
@@ -172,12 +172,12 @@ TABLE: tuple[Code, ...] = (
     Code(131052, "the user's media could not be downloaded", Scope.MESSAGE, Action.LOG_ONLY, Harm.NONE),
     Code(131053, "media could not be uploaded", Scope.CALLER, Action.FIX_REQUEST),
     Code(131055, "method not allowed (Marketing Messages API)", Scope.CALLER, Action.FIX_REQUEST),
-    Code(131056, "pair rate: too many messages to this user", Scope.CONTACT, Action.RETRY, Harm.NONE, Accepted.NO, _PAIR, 6),
-    Code(131057, "number in maintenance (throughput upgrade)", Scope.CHIP, Action.RETRY, Harm.NONE, Accepted.NO, Wait(MINUTE_S), 5),
+    Code(131056, "pair rate: too many messages to this user", Scope.CONTACT, Action.RETRY, Harm.NONE, Acceptance.NO, _PAIR, 6),
+    Code(131057, "number in maintenance (throughput upgrade)", Scope.CHIP, Action.RETRY, Harm.NONE, Acceptance.NO, Wait(MINUTE_S), 5),
     Code(131059, "paging cursor wrong: restart the listing", Scope.CALLER, Action.FIX_REQUEST, tries_max=1),
     Code(131062, "business-scoped user id not allowed for this message", Scope.MESSAGE, Action.DROP_MESSAGE),
     Code(131063, "marketing is switched off on the Cloud API for this account", Scope.ACCOUNT, Action.STOP_ACCOUNT),
-    Code(131064, "limit for wrong template categories reached", Scope.ACCOUNT, Action.STOP_ACCOUNT),
+    Code(131064, "limit for wrong template categories reached", Scope.ACCOUNT, Action.STOP_ACCOUNT, hard=True),
     # Templates
     Code(132000, "wrong number of template parameters", Scope.TEMPLATE, Action.STOP_TEMPLATE),
     Code(132001, "template missing in that language or not approved", Scope.TEMPLATE, Action.STOP_TEMPLATE),
@@ -185,13 +185,7 @@ TABLE: tuple[Code, ...] = (
     Code(132007, "content breaks a policy", Scope.TEMPLATE, Action.STOP_TEMPLATE),
     Code(132008, "template parameter format wrong", Scope.TEMPLATE, Action.STOP_TEMPLATE),
     Code(132012, "template parameter format wrong", Scope.TEMPLATE, Action.STOP_TEMPLATE),
-    Code(
-        132015,
-        "template paused for low quality, or a held message dropped by template pacing",
-        Scope.TEMPLATE,
-        Action.STOP_TEMPLATE,
-        hard=True,
-    ),
+    Code(132015, "template paused, or a held message dropped by template pacing", Scope.TEMPLATE, Action.STOP_TEMPLATE),  # lifts itself
     Code(132016, "template disabled for good", Scope.TEMPLATE, Action.STOP_TEMPLATE, hard=True),
     Code(132018, "template parameters invalid", Scope.TEMPLATE, Action.STOP_TEMPLATE),
     Code(132068, "flow blocked", Scope.TEMPLATE, Action.STOP_TEMPLATE),
