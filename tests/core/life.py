@@ -58,6 +58,7 @@ class Life:
         self._n = count()
         self._scores: list[tuple[datetime, int]] = []
         self._heard_at: datetime | None = None
+        self._accepted_today = 0
 
     def run(self, days: int) -> "Life":
         """Live so many local days, the day of birth included."""
@@ -122,6 +123,7 @@ class Life:
             self._heard_at, _, event = heapq.heappop(self._coming)
             self.tally.apply(event)
         snapshot = self.snapshot(at)
+        self._accepted_today = snapshot.accepted_today
         decision = decide(snapshot, self.policy)
         self.state = decision.state
         self._scores.append((at, decision.health.score))
@@ -130,7 +132,7 @@ class Life:
 
     def _send(self, at: datetime, day_max: int, *, hours_left: int) -> None:
         """This review's part of the day's budget, spread evenly over the hours until the next."""
-        left = day_max - self.tally.counts(at, state=self.state, evidence=self.policy.evidence)["accepted_today"]
+        left = day_max - self._accepted_today
         now = -(-max(left, 0) * OPEN_H // hours_left)
         for n in range(now):
             self._message(at + timedelta(hours=OPEN_H) * n / now)
