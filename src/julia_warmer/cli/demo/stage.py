@@ -24,7 +24,7 @@ from julia_warmer.config import Settings
 from julia_warmer.core.errors import WarmerError
 from julia_warmer.core.model import Purpose
 from julia_warmer.engine import control, setup, upkeep
-from julia_warmer.engine.calendar import national_holidays
+from julia_warmer.engine.closed_days import national_holidays
 from julia_warmer.engine.contacts import import_contacts
 from julia_warmer.engine.parts import Parts
 from julia_warmer.sandbox.app import Sandbox

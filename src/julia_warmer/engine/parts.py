@@ -1,0 +1,23 @@
+"""What a step of the engine works with when it needs more than a connection. Built once, at an edge; it must not read settings itself."""
+
+from dataclasses import dataclass
+from datetime import date
+
+from julia_warmer.cloud.client import GraphClient
+from julia_warmer.config import Settings
+from julia_warmer.core.policy import Policy
+from julia_warmer.store.db import Pool
+from julia_warmer.store.seal import Seal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """The parts of one process. Whoever built them closes them."""
+
+    pool: Pool
+    settings: Settings
+    policy: Policy
+    seal: Seal
+    graph: GraphClient
+    worker: str  # a name that no other process has: leases are written under it
+    holidays: frozenset[date] = frozenset()
