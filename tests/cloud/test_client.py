@@ -490,7 +490,16 @@ async def test_templates_accounts_and_profiles_are_read() -> None:
         "business_verification_status": "verified",
         "country": "BR",
     }
-    profile = {"data": [{"about": "Plantões", "profile_picture_url": "https://example.com/p.jpg", "websites": ["https://example.com", 5]}]}
+    profile = {
+        "data": [
+            {
+                "about": "Plantões",
+                "vertical": "HEALTH",
+                "profile_picture_url": "https://example.com/p.jpg",
+                "websites": ["https://example.com", 5],
+            }
+        ]
+    }
     answers = [Canned({"data": [template]}), Canned(account), Canned(profile), Canned({"data": []})]
     async with graph(answers) as server, GraphClient(sandbox_url=server.url) as client:
         templates = await client.read_templates(WABA, TOKEN)
@@ -512,7 +521,7 @@ async def test_templates_accounts_and_profiles_are_read() -> None:
     assert not isinstance(filled, Refused | Unclear)
     assert filled.missing == ()
     assert not isinstance(empty, Refused | Unclear)
-    assert empty.missing == ("description", "picture")
+    assert empty.missing == ("description", "vertical")
 
 
 async def test_what_is_asked_for_is_asked_as_the_platform_reads_it() -> None:

@@ -120,8 +120,9 @@ class BusinessProfile:
 
     @property
     def missing(self) -> tuple[str, ...]:
-        """What a profile needs to count as filled and does not have."""
-        needs = {"description": self.description or self.about, "picture": self.picture_url}
+        """What a profile needs to count as filled and does not have: who this is, in words, and in which trade."""
+        trade = None if self.vertical == "UNDEFINED" else self.vertical
+        needs = {"description": self.description or self.about, "vertical": trade}
         return tuple(name for name, value in needs.items() if not value)
 
 
