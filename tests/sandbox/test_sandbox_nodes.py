@@ -133,6 +133,17 @@ async def test_what_cannot_be_a_template_is_refused_at_once(api, changes: dict[s
     assert (status, answer["error"]["code"], answer["error"].get("error_subcode")) == (400, 100, subcode)
 
 
+async def test_a_hundred_templates_an_hour_and_none_under_review(api):
+    made = [await create(api, name=f"novo_{i}") for i in range(101)]
+    assert [status for status, _ in made] == [200] * 100 + [400]
+    assert made[-1][1]["error"]["code"] == 80007
+    await api.advance(hours=2)
+    assert (await create(api, name="depois"))[0] == 200
+    portfolio = api.sandbox.bench.world.portfolios[api.spec.portfolios[0].id]
+    portfolio.review_until = api.sandbox.bench.at.timestamp() + 3600
+    assert (await create(api, name="nunca"))[1]["error"]["code"] == 368
+
+
 async def test_templates_are_listed_filtered_and_paged(api):
     path = f"/{api.spec.accounts[0].id}/message_templates"
     _, whole = await api.call("GET", path)

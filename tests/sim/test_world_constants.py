@@ -3,6 +3,7 @@
 import hashlib
 import re
 from importlib import resources
+from pathlib import Path
 
 import pytest
 
@@ -13,6 +14,14 @@ def test_every_constant_says_where_it_comes_from():
     for line in constants.world_text().splitlines():
         if re.match(r"\w+ = ", line):
             assert re.search(r"# .*(platform\.md|asked|guess)", line), line
+
+
+def test_every_constant_is_read_by_the_world_or_the_sandbox():
+    parts = Path(constants.__file__).parents[1]
+    files = [path for part in ("sim", "sandbox") for path in (parts / part).glob("*.py") if path.name != "constants.py"]
+    source = "".join(path.read_text("utf-8") for path in files)
+    unread = [name for name in constants.names(constants.standard()) if f".{name.rsplit('.', 1)[-1]}" not in source]
+    assert not unread
 
 
 def test_the_hash_is_that_of_the_installed_file():

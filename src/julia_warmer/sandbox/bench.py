@@ -66,7 +66,8 @@ class Bench:
         self.subscribed: set[str] = set()
         self.contents: dict[str, Content] = {}
         self.desks: dict[str, Desk] = {}
-        self.calls: dict[str, deque[float]] = {}
+        self.calls: dict[str, deque[float]] = {}  # management calls, by account
+        self.created: dict[str, deque[float]] = {}  # templates created, by account
         self.turn = asyncio.Lock()  # one advance at a time
         self.received: dict[str, set[str]] = {}  # message ids that people wrote, by chip
         self._delivered: set[str] = set()

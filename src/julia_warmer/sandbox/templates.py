@@ -1,6 +1,7 @@
 """Templates on the wire: create, list, read, edit, delete, lift a pause; reviewed after a while by simple rules (platform.md 6.10)."""
 
 import re
+from collections import deque
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any
@@ -12,7 +13,7 @@ from julia_warmer.sandbox.graph import GraphError, answer, body_of, page, picked
 from julia_warmer.sandbox.shapes import health_status
 from julia_warmer.sandbox.spec import TemplateSpec
 from julia_warmer.sim.draws import between
-from julia_warmer.sim.state import DAY, HOUR, Template
+from julia_warmer.sim.state import DAY, HOUR, Account, Template
 from julia_warmer.sim.views import template_view
 
 DEFAULT = ("id", "name", "language", "status", "category", "components", "parameter_format", "previous_category")
@@ -104,10 +105,11 @@ async def create(request: web.Request) -> web.Response:
     if len(account.templates) >= _templates_max(bench, account.id):
         raise GraphError(100, "Template limit exceeded.", subcode=2388019, user_message="The account has all the templates it may have.")
     components = _read_components(body.get("components"))
+    at = bench.tick()
+    _count_created(bench, account, at.timestamp())
     spec = TemplateSpec(
         id=bench.new_id(), account=account.id, name=name, language=language, category=category, status="PENDING", components=components
     )
-    at = bench.tick()
     template = bench.add_template(spec, parameter_format=str(body.get("parameter_format", "POSITIONAL")).upper())
     if (ttl := body.get("message_send_ttl_seconds")) is not None:
         template.ttl_s = float(ttl)
@@ -158,6 +160,18 @@ async def unpause(request: web.Request) -> web.Response:
         return answer({"success": False, "reason": "The template was paused for its quality; the pause ends by itself."})
     bench.world.unpause_template(template.id, at=at)
     return success()
+
+
+def _count_created(bench: Bench, account: Account, t: float) -> None:
+    """A hundred an hour, and none while the portfolio is under review (platform.md 3, 2.8)."""
+    if t < account.portfolio.review_until:
+        raise GraphError(bench.world.c.pacing.review_code, "The business portfolio is under review and cannot create templates.")
+    created = bench.created.setdefault(account.id, deque())
+    while created and created[0] <= t - HOUR:
+        created.popleft()
+    if len(created) >= bench.world.c.review.created_per_h:
+        raise GraphError(80007, "Too many templates were created within an hour.", subcode=2446079)
+    created.append(t)
 
 
 def _count_edit(bench: Bench, content: Content, t: float) -> None:

@@ -182,6 +182,7 @@ class Meta:
         if template is None or not flight.initiated:
             return False
         p = self.c.pacing
+        portfolio.sent_365d += 1
         fresh = template.category == "marketing" and (template.proven < p.template_proven or template.rating not in {"GREEN", "UNKNOWN"})
         template_bursts = _bursts(template.burst, t, p.template_window_h * HOUR, p.template_burst)
         portfolio_bursts = _bursts(portfolio.burst, t, p.portfolio_window_s, p.portfolio_burst)
