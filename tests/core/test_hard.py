@@ -42,6 +42,8 @@ FACTS: dict[str, Event] = {
     "paused in lower case": template("paused"),
     "disabled": template("DISABLED"),
     "approved": template("APPROVED"),
+    "131048 in value.errors": AccountRestricted(value="ERROR", code=131048, **IDS),
+    "131031 in value.errors": AccountRestricted(value="ERROR", code=131031, **IDS),
     "read": MessageRead(message_id="wamid", **IDS),
 }
 STOPS = """
@@ -64,6 +66,8 @@ STOPS = """
     paused in lower case  ->  template  77      no
     disabled              ->  template  77      yes
     approved              ->  -
+    131048 in value.errors  ->  chip     phone  yes
+    131031 in value.errors  ->  account  waba   yes
     read                  ->  -
 """
 

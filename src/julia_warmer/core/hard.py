@@ -51,6 +51,8 @@ def stops_for(event: Event, *, held: bool = False, template: str | None = None) 
     match event:
         case MessageFailed(code=int(code)):
             return stops_for_code(code, chip=event.phone_number_id, account=event.account_id, template=template, held=held)
+        case AccountRestricted(code=int(code)):  # an error of the account's or of one number's, in `value.errors`
+            return stops_for_code(code, chip=event.phone_number_id, account=event.account_id)
         case AccountRestricted():
             return _restriction(event)
         case QualityChanged(value=Quality.RED):
