@@ -234,7 +234,7 @@ async def _open_windows(
             continue
         row = counting[chip.id, _hour(event.at)]
         row.received += 1
-        row.media |= fold.media_of(event.message_type)
+        row.media |= int(fold.media_of(event.message_type))
         if (contact_id := scene.contact_of(event)) is not None:
             waits = event.message_type not in NEEDS_NO_ANSWER and event.message_id not in stops
             heard.append(Heard(chip.id, contact_id, event.at, True, waits))

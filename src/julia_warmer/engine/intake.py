@@ -21,6 +21,7 @@ from julia_warmer.store import inbox
 from julia_warmer.store import people as people_store
 from julia_warmer.store.db import Connection, Pool
 from julia_warmer.store.inbox import Body, Quarantined
+from julia_warmer.store.platform import Alert, add_alerts
 from julia_warmer.store.seal import Seal, SealBroken
 
 BODY_USE = "inbox.body"
@@ -30,6 +31,7 @@ FACTS_MAX = 1000  # of one round of statements
 LATE_MAX = timedelta(days=8)  # Meta retries for seven days (platform.md 6.8)
 EARLY_MAX = timedelta(days=1)  # how far ahead of us the platform's clock may be
 REASON_MAX = 500  # characters
+QUARANTINED = "Some of what came in could not be used: it waits in the quarantine, with where it stood and why"
 CALLS_WAIT_S = 2.0  # how long the 200 to an opt-out waits for requests that are under way
 CALLS_STEP_S = 0.02
 
@@ -142,7 +144,9 @@ async def apply_inbox(conn: Connection, *, at: datetime, seal: Seal, limit: int 
         added, bad = await _apply(conn, arrivals[start : start + FACTS_MAX], at=at, seal=seal)
         new += added
         refused += bad
-    await inbox.add_quarantined(conn, refused, at=at)
+    if refused:
+        await inbox.add_quarantined(conn, refused, at=at)
+        await add_alerts(conn, [Alert(rule="quarantine", level="warning", text=QUARANTINED, open_key="quarantine", at=at)])
     if bodies:
         await inbox.mark_applied(conn, [body.id for body in bodies], at=at)
     return Applied(len(bodies), total, new, len(refused))

@@ -153,7 +153,7 @@ def _opt_outs(request: OptOutRequested, names: Names, ids: Sequence[int], locked
     who: list[tuple[int | None, str | None, str | None]] = [
         (person.id, person.phone_key, names.user_id or person.user_id) for person in known
     ]
-    if all(person.phone_key != names.phone_key for person in known):
+    if not known or (names.phone_key and all(person.phone_key != names.phone_key for person in known)):
         who.append((None, names.phone_key, names.user_id))
     return [
         OptOut(
