@@ -1,0 +1,17 @@
+-- What `warmer doctor` asks of the server itself. Read only, and of no table of ours but the catalog's word on them.
+
+-- name: read_server -> Server
+-- The server as this connection meets it: release, clock, process, room for connections, and what our role owns.
+select current_setting('server_version_num')::integer as version,
+       (select query_start from pg_stat_activity where pid = pg_backend_pid()) as at,
+       pg_backend_pid() as pid,
+       current_user::text as role,
+       current_setting('max_connections')::integer - current_setting('superuser_reserved_connections')::integer as connections_max,
+       (select count(*) from pg_stat_activity where backend_type = 'client backend') as connections_used,
+       (select rolconnlimit from pg_roles where rolname = current_user) as role_max,
+       (
+           select count(*) from pg_class
+           join pg_namespace on pg_namespace.oid = pg_class.relnamespace
+           where pg_namespace.nspname = $schema::text and pg_class.relkind in ('r', 'p')
+             and pg_class.relowner = (select oid from pg_roles where rolname = current_user)
+       ) as tables_owned;
