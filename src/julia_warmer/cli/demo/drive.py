@@ -10,8 +10,8 @@ from zoneinfo import ZoneInfo
 from julia_warmer.cli.demo.operator import Operator
 from julia_warmer.cli.demo.stage import Stage
 from julia_warmer.engine import dispatch, intake, plan, review, upkeep
-from julia_warmer.store import chips
 from julia_warmer.store.db import transaction
+from julia_warmer.store.work import find_work
 
 ZONE = ZoneInfo("America/Sao_Paulo")
 OPEN_EVERY = timedelta(minutes=10)  # while people may be written to: sends go out in their ten minutes, never in a burst
@@ -50,11 +50,12 @@ async def tick(stage: Stage, at: datetime, *, sends: bool = True) -> int:
     if told["delivered"]:
         await hear(stage, at)
     async with transaction(parts.pool) as conn:
-        due = await chips.next_due(conn, at=at)
-    if due.reviews:
+        work = await find_work(conn, at=at)
+    if work.reviews:
         await upkeep.poll(parts, at=at)
+    if work.reviews or work.plans:
         await judge(stage, at)
-    if not sends or not (due.reviews or due.sends):
+    if not sends or not (work.reviews or work.plans or work.sends):
         return 0
     done = await dispatch.dispatch(parts, clock=stage.clock)
     async with transaction(parts.pool) as conn:
