@@ -6,7 +6,7 @@ docs/decisions/0007-plan-and-review.md says how people are dealt to chips and ho
 
 import hashlib
 import math
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -14,14 +14,16 @@ from datetime import date, datetime, timedelta
 from julia_warmer.core.days import day_start, next_day_start
 from julia_warmer.core.hours import open_span, span_within
 from julia_warmer.core.policy import HourRules, Policy
+from julia_warmer.engine.spread import Place, spread
 from julia_warmer.store import plans
 from julia_warmer.store.db import Connection
-from julia_warmer.store.plans import Draw, DueChip, Hours, Load, Order, Outcome
+from julia_warmer.store.plans import Choice, DueChip, Hours, Load, Move, NewSend, Order, Outcome, Standing, Well
 
 PLAN_MAX = 500  # chips of one transaction: their rows are locked for as long as it takes
 PASSES_MAX = 4  # of one plan: a pass deals the pool evenly, the next ones deal what was left over
 AGAIN = timedelta(minutes=15)  # how soon a planned chip is looked at again: failed sends have freed places, people were imported
 OVERDUE = timedelta(minutes=15)  # sends that are so late (an outage, a released stop) are spread anew, not sent in a burst
+MOVED = timedelta(minutes=1)  # a smaller change of a planned time is not worth a write
 PEOPLE_MAX = 1000  # people are counted up to this, or up to twice a larger budget
 
 
@@ -43,40 +45,45 @@ class _Day:
     policy: Policy
     chips: Sequence[DueChip]
     loads: Mapping[int, Load]
+    wells: Sequence[Well]
     hours: Sequence[Hours]
     places: Mapping[int, int]  # by chip: how many messages the hours that are left have room for
 
 
 async def plan(conn: Connection, *, at: datetime, policy: Policy, holidays: Collection[date], limit: int = PLAN_MAX) -> Planned:
-    """Plan the day of the chips that are due for it, at most `limit` of them: trim, draw people, space them out."""
+    """Plan the day of the chips that are due for it, at most `limit` of them: trim, choose people, space them out."""
     due = await plans.lock_due_chips(conn, at=at, overdue=at - OVERDUE, limit=limit)
     if not due:
         return Planned()
+    await plans.expect_values(conn)
     day = await _read_day(conn, due, at=at, policy=policy, holidays=holidays)
     trimmed = await _trim(conn, day)
-    added, moved = await _draw(conn, day)
+    added, moved = await _add(conn, day)
     await _put_outcomes(conn, day, added)
     return Planned(len(due), added.total(), moved, trimmed)
 
 
 async def preview(
     conn: Connection, *, day: date, at: datetime, policy: Policy, holidays: Collection[date], chip_ids: Sequence[int] | None = None
-) -> tuple[Draw, ...]:
-    """What a day's plan would add under today's budgets. Nothing is written, and what is planned already is left out."""
-    draws: list[Draw] = []
+) -> tuple[NewSend, ...]:
+    """What the plan of a day would add under today's budgets. Nothing is written, and what is planned already is left out."""
+    sends: list[NewSend] = []
     chips = await plans.list_sending_chips(conn, day=day, chip_ids=chip_ids)
+    await plans.expect_values(conn)
     for zone in sorted({chip.zone for chip in chips}):
         start = max(at, day_start(day, zone))
         found = await _read_day(conn, [chip for chip in chips if chip.zone == zone], at=start, policy=policy, holidays=holidays)
-        draws += await _draw_once(conn, found, [order for order in _orders(found, Counter()) if order.need])
-    return tuple(draw for draw in draws if draw.send_id is None)
+        chosen = await plans.choose_people(conn, _orders(found, Counter()), found.wells, found.hours, at=start)
+        sends += _time(found, chosen, [])[0]
+    return tuple(sends)
 
 
 async def _read_day(conn: Connection, chips: Sequence[DueChip], *, at: datetime, policy: Policy, holidays: Collection[date]) -> _Day:
     loads = await plans.count_loads(conn, {chip.chip_id: chip.day for chip in chips})
+    wells = await plans.list_wells(conn, [chip.chip_id for chip in chips])
     hours = await _hours(conn, {chip.zone for chip in chips}, at=at, rules=policy.hours, holidays=holidays)
     places = {chip.chip_id: _places(chip, hours, policy.hours, holidays) for chip in chips}
-    return _Day(at, policy, chips, loads, hours, places)
+    return _Day(at, policy, chips, loads, wells, hours, places)
 
 
 async def _hours(conn: Connection, homes: Collection[str], *, at: datetime, rules: HourRules, holidays: Collection[date]) -> list[Hours]:
@@ -109,25 +116,23 @@ async def _trim(conn: Connection, day: _Day) -> int:
     return await plans.trim_sends(conn, excesses) if excesses else 0
 
 
-async def _draw(conn: Connection, day: _Day) -> tuple[Counter[int], int]:
-    """Draw and write until every chip has what it needs, or nobody is left. Gives new sends by chip, and how many were moved."""
+async def _add(conn: Connection, day: _Day) -> tuple[Counter[int], int]:
+    """Choose and write until every chip has what it needs, or nobody is left. Gives new sends by chip, and how many were moved."""
     added: Counter[int] = Counter()
+    late = await plans.find_late(conn, [chip.chip_id for chip in day.chips], overdue=day.at - OVERDUE)
     moved = 0
-    for nth in range(PASSES_MAX):
-        orders = [order for order in _orders(day, added) if order.need or nth == 0]  # the first pass also spreads what is overdue
-        draws = await _draw_once(conn, day, orders)
-        new, old = [draw for draw in draws if draw.send_id is None], [draw for draw in draws if draw.send_id is not None]
-        written = await plans.add_sends(conn, new, at=day.at) if new else []
-        moved += await plans.move_sends(conn, old) if old else 0
+    for _ in range(PASSES_MAX):
+        chosen = await plans.choose_people(conn, _orders(day, added), day.wells, day.hours, at=day.at)
+        touched = {choice.chip_id for choice in chosen} | late
+        standing = await plans.list_planned(conn, {chip.chip_id: chip.day for chip in day.chips if chip.chip_id in touched})
+        sends, moves = _time(day, chosen, standing)
+        written = await plans.add_sends(conn, sends, at=day.at) if sends else []
+        moved += await plans.move_sends(conn, moves) if moves else 0
         added.update(send.chip_id for send in written)
+        late = set()
         if not written:
             break
     return added, moved
-
-
-async def _draw_once(conn: Connection, day: _Day, orders: Sequence[Order]) -> list[Draw]:
-    spacing_s = day.policy.hours.spacing_s
-    return await plans.draw_sends(conn, orders, day.hours, at=day.at, overdue=day.at - OVERDUE, spacing_s=spacing_s)
 
 
 def _orders(day: _Day, added: Mapping[int, int]) -> list[Order]:
@@ -135,10 +140,60 @@ def _orders(day: _Day, added: Mapping[int, int]) -> list[Order]:
     orders: list[Order] = []
     for chip in day.chips:
         load, more = day.loads[chip.chip_id], added.get(chip.chip_id, 0)
-        need = max(0, min(chip.budget_day_max - load.used, day.places[chip.chip_id]) - load.planned - more)
-        canaries = canaries_of(need, day.policy.people.canary_share, f"{chip.chip_id} {day.at.isoformat()}")
-        orders.append(Order(chip_id=chip.chip_id, need=need, canaries=canaries, day=chip.day))
+        need = min(chip.budget_day_max - load.used, day.places[chip.chip_id]) - load.planned - more
+        if need > 0:
+            canaries = canaries_of(need, day.policy.people.canary_share, f"{chip.chip_id} {day.at.isoformat()}")
+            orders.append(Order(chip_id=chip.chip_id, home=chip.zone, need=need, canaries=canaries, day=chip.day))
     return orders
+
+
+def _time(day: _Day, chosen: Sequence[Choice], standing: Sequence[Standing]) -> tuple[list[NewSend], list[Move]]:
+    """Times for new messages, and other times for those that are planned already, so that a chip's day stays even."""
+    by_chip: defaultdict[int, list[Choice | Standing]] = defaultdict(list)
+    for message in (*standing, *chosen):
+        by_chip[message.chip_id].append(message)
+    spans = {(row.home, row.zone): row for row in day.hours}
+    wells = {(well.chip_id, well.campaign_id): well for well in day.wells}
+    sends: list[NewSend] = []
+    moves: list[Move] = []
+    for chip in day.chips:
+        placed = [(message, place) for message in by_chip[chip.chip_id] if (place := _place(spans.get((chip.zone, message.zone)), message))]
+        moments = spread([place for _, place in placed], spacing_s=day.policy.hours.spacing_s)
+        for (message, place), due_at in zip(placed, moments, strict=True):
+            match message:
+                case Choice():
+                    well = wells[chip.chip_id, message.campaign_id]
+                    sends.append(_new_send(chip, message, well, due_at, _expiry(due_at, well.ttl_h, place)))
+                case Standing() if abs(due_at - message.due_at) >= MOVED:
+                    moves.append(Move(send_id=message.send_id, due_at=due_at, expires_at=_expiry(due_at, message.ttl_h, place)))
+                case Standing():
+                    pass
+    return sends, moves
+
+
+def _place(span: Hours | None, message: Choice | Standing) -> Place | None:
+    """Where in the day a message may lie; None when its person has no hours left today."""
+    if span is None or (message.free_at is not None and message.free_at >= span.closes_at):
+        return None
+    return Place(span.opens_at, span.closes_at, message.free_at)
+
+
+def _expiry(due_at: datetime, ttl_h: int, place: Place) -> datetime:
+    return min(due_at + timedelta(hours=ttl_h), place.closes_at)
+
+
+def _new_send(chip: DueChip, choice: Choice, well: Well, due_at: datetime, expires_at: datetime) -> NewSend:
+    return NewSend(
+        chip_id=chip.chip_id,
+        contact_id=choice.contact_id,
+        campaign_id=choice.campaign_id,
+        template_row=well.template_row,
+        purpose=choice.purpose,
+        canary=choice.canary,
+        day=chip.day,
+        due_at=due_at,
+        expires_at=expires_at,
+    )
 
 
 def canaries_of(need: int, share: float, key: str) -> int:
@@ -151,7 +206,7 @@ async def _put_outcomes(conn: Connection, day: _Day, added: Mapping[int, int]) -
     """What could be reached today, who there is to write to, and when to plan again: tomorrow, where all hours are over."""
     ends = {chip.chip_id: next_day_start(day.at, chip.zone) for chip in day.chips}
     asked = {chip.chip_id: (ends[chip.chip_id], max(PEOPLE_MAX, 2 * chip.budget_day_max)) for chip in day.chips}
-    people = await plans.count_people(conn, asked, at=day.at)
+    people = await plans.count_people(conn, asked, day.wells, at=day.at)
     homes = {row.home for row in day.hours}
     outcomes = [
         Outcome(

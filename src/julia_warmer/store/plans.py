@@ -3,6 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import Any
 
 from julia_warmer.store.db import Connection, load
 
@@ -38,10 +39,51 @@ class People:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Draw:
-    """One message to be: a new one (`send_id` None), or one that is planned already and gets another time."""
+class Well:
+    """A campaign that a chip may draw from now."""
 
-    send_id: int | None
+    chip_id: int
+    campaign_id: int
+    template_row: int
+    audience: str
+    purpose: str
+    priority: int
+    ttl_h: int
+    repeat_after_d: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """One person for one chip. `free_at`: no message of this purpose before."""
+
+    chip_id: int
+    contact_id: int
+    campaign_id: int
+    purpose: str
+    zone: str
+    free_at: datetime | None
+    canary: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """One message that is planned already."""
+
+    send_id: int
+    chip_id: int
+    contact_id: int
+    campaign_id: int
+    purpose: str
+    zone: str
+    due_at: datetime
+    ttl_h: int
+    free_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewSend:
+    """One message to be."""
+
     chip_id: int
     contact_id: int
     campaign_id: int
@@ -54,6 +96,15 @@ class Draw:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Move:
+    """Another time for a planned message."""
+
+    send_id: int
+    due_at: datetime
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AddedSend:
     send_id: int
     chip_id: int
@@ -61,9 +112,10 @@ class AddedSend:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
-    """What one chip asks of a draw: so many people for its day, so many of them canaries."""
+    """What one chip asks for: so many people for its day, so many of them canaries."""
 
     chip_id: int
+    home: str  # its zone
     need: int
     canaries: int
     day: date
@@ -99,7 +151,9 @@ async def count_loads(conn: Connection, days: Mapping[int, date]) -> dict[int, L
     return {load.chip_id: load for load in loads}
 
 
-async def count_people(conn: Connection, asked: Mapping[int, tuple[datetime, int]], *, at: datetime) -> dict[int, int]:
+async def count_people(
+    conn: Connection, asked: Mapping[int, tuple[datetime, int]], wells: Sequence[Well], *, at: datetime
+) -> dict[int, int]:
     """By chip: how many people it could write to until a moment, counted up to a number."""
     people = await queries.count_people.fetch_as(
         People,
@@ -108,59 +162,89 @@ async def count_people(conn: Connection, asked: Mapping[int, tuple[datetime, int
         chip_ids=list(asked),
         untils=[until for until, _ in asked.values()],
         mosts=[most for _, most in asked.values()],
+        **_wells(wells),
     )
     return {row.chip_id: row.number for row in people}
 
 
-async def draw_sends(
-    conn: Connection, orders: Sequence[Order], hours: Sequence[Hours], *, at: datetime, overdue: datetime, spacing_s: float
-) -> list[Draw]:
-    """Choose people and times for these orders. Nothing is written."""
-    if not orders or not hours:
+async def expect_values(conn: Connection) -> None:
+    """Until the end of the transaction, let the server plan each statement for the lists it is given."""
+    await queries.expect_values.execute(conn)
+
+
+async def list_wells(conn: Connection, chip_ids: Sequence[int]) -> list[Well]:
+    return await queries.list_wells.fetch_as(Well, conn, chip_ids=chip_ids)
+
+
+async def choose_people(
+    conn: Connection, orders: Sequence[Order], wells: Sequence[Well], hours: Sequence[Hours], *, at: datetime
+) -> list[Choice]:
+    """Choose people for these orders, the best first. Nothing is written."""
+    if not orders or not wells or not hours:
         return []
-    return await queries.draw_sends.fetch_as(
-        Draw,
+    return await queries.choose_people.fetch_as(
+        Choice,
         conn,
         at=at,
-        overdue=overdue,
-        spacing_s=spacing_s,
         until=max(row.closes_at for row in hours),
         chip_ids=[order.chip_id for order in orders],
+        homes=[order.home for order in orders],
         needs=[order.need for order in orders],
         canaries=[order.canaries for order in orders],
         days=[order.day for order in orders],
         span_homes=[row.home for row in hours],
         span_zones=[row.zone for row in hours],
-        span_opens=[row.opens_at for row in hours],
         span_closes=[row.closes_at for row in hours],
+        well_priorities=[well.priority for well in wells],
+        **_wells(wells),
     )
 
 
-async def add_sends(conn: Connection, draws: Sequence[Draw], *, at: datetime) -> list[AddedSend]:
+def _wells(wells: Sequence[Well]) -> dict[str, list[Any]]:
+    return {
+        "well_chip_ids": [well.chip_id for well in wells],
+        "well_campaign_ids": [well.campaign_id for well in wells],
+        "well_audiences": [well.audience for well in wells],
+        "well_purposes": [well.purpose for well in wells],
+        "well_repeats": [well.repeat_after_d for well in wells],
+    }
+
+
+async def list_planned(conn: Connection, days: Mapping[int, date]) -> list[Standing]:
+    """What these chips have planned for their days, by chip and time."""
+    return await queries.list_planned.fetch_as(Standing, conn, chip_ids=list(days), days=list(days.values()))
+
+
+async def find_late(conn: Connection, chip_ids: Sequence[int], *, overdue: datetime) -> set[int]:
+    """Which of these chips have messages that were due before a moment."""
+    return {record["chip_id"] for record in await queries.find_late.fetch(conn, chip_ids=chip_ids, overdue=overdue)}
+
+
+async def add_sends(conn: Connection, sends: Sequence[NewSend], *, at: datetime) -> list[AddedSend]:
     """Write new sends; gives those that were written."""
     return await queries.add_sends.fetch_as(
         AddedSend,
         conn,
         at=at,
-        chip_ids=[draw.chip_id for draw in draws],
-        contact_ids=[draw.contact_id for draw in draws],
-        campaign_ids=[draw.campaign_id for draw in draws],
-        template_rows=[draw.template_row for draw in draws],
-        purposes=[draw.purpose for draw in draws],
-        canaries=[draw.canary for draw in draws],
-        days=[draw.day for draw in draws],
-        due_ats=[draw.due_at for draw in draws],
-        expires_ats=[draw.expires_at for draw in draws],
+        chip_ids=[send.chip_id for send in sends],
+        contact_ids=[send.contact_id for send in sends],
+        campaign_ids=[send.campaign_id for send in sends],
+        template_rows=[send.template_row for send in sends],
+        purposes=[send.purpose for send in sends],
+        canaries=[send.canary for send in sends],
+        days=[send.day for send in sends],
+        due_ats=[send.due_at for send in sends],
+        expires_ats=[send.expires_at for send in sends],
     )
 
 
-async def move_sends(conn: Connection, draws: Sequence[Draw]) -> int:
-    """Give planned sends other times."""
+async def move_sends(conn: Connection, moves: Sequence[Move]) -> int:
+    """Give planned sends other times. Gives how many were planned still."""
     return await queries.move_sends.execute(
         conn,
-        send_ids=[draw.send_id for draw in draws],
-        due_ats=[draw.due_at for draw in draws],
-        expires_ats=[draw.expires_at for draw in draws],
+        send_ids=[move.send_id for move in moves],
+        due_ats=[move.due_at for move in moves],
+        expires_ats=[move.expires_at for move in moves],
     )
 
 

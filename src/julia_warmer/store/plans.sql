@@ -1,5 +1,7 @@
 -- From budgets to sends: who may be written to today, by which chip, for which campaign, and when.
 -- A person belongs to one audience; a well (view campaign_wells) is a campaign that a chip may draw from now.
+-- `offset 0` inside `not exists` asks for one index probe a person. Without it the server may join instead, and on a young database, whose
+-- statistics still say that nothing was ever sent, it compared every person with every send.
 
 -- name: list_zones -> str
 -- The time zones that people live in, found by hopping over the index.
@@ -73,15 +75,14 @@ left join planned on planned.chip_id = asked.chip_id;
 -- name: count_people -> People
 -- How many people each chip could write to before `until`, counted up to `most`: its own, those who wait in the pool, and those it has
 -- sends open for. Hours are left aside. A person whom each of the chip's campaigns has reached already does not count.
-with asked as (
+with asked as materialized (
     select given.chip_id, given.until, given.most
     from unnest($chip_ids::bigint[], $untils::timestamptz[], $mosts::integer[]) as given (chip_id, until, most)
 ),
 wells as materialized (
-    select campaign_wells.chip_id, campaign_wells.campaign_id, campaign_wells.audience, campaign_wells.purpose,
-           campaign_wells.repeat_after_d
-    from campaign_wells
-    where campaign_wells.chip_id = any($chip_ids)
+    select given.chip_id, given.campaign_id, given.audience, given.purpose, given.repeat_after_d
+    from unnest($well_chip_ids::bigint[], $well_campaign_ids::bigint[], $well_audiences::text[], $well_purposes::text[], $well_repeats::integer[])
+        as given (chip_id, campaign_id, audience, purpose, repeat_after_d)
 ),
 draws as (
     select wells.audience, max(asked.until) as until, max(asked.most) as most,
@@ -112,6 +113,7 @@ waiting as materialized (
               and not exists (
                   select from sends
                   where sends.contact_id = contacts.id and sends.kind = 'campaign' and sends.state in ('planned', 'claimed', 'calling')
+                  offset 0
               )
             limit draws.most
         ) as people
@@ -124,180 +126,23 @@ pool as (
     group by audiences.chip_id
 ),
 own as (
-    select asked.chip_id, found.number
+    -- a person counts once, however many campaigns there are
+    select asked.chip_id, count(distinct contacts.id) as number
     from asked
-    cross join lateral (
-        select count(*) as number
-        from (
-            select
-            from contacts
-            where contacts.chip_id = asked.chip_id
-              and contacts.stopped_at is null
-              and contacts.undeliverable_at is null
-              and not exists (
-                  select from sends
-                  where sends.contact_id = contacts.id and sends.kind = 'campaign' and sends.state in ('planned', 'claimed', 'calling')
-              )
-              and exists (
-                  select from wells
-                  where wells.chip_id = asked.chip_id
-                    and wells.audience = contacts.audience
-                    and (
-                        wells.purpose = 'utility' and contacts.may_utility
-                        or wells.purpose = 'marketing' and contacts.may_marketing and contacts.platform_stopped_at is null
-                           and (contacts.next_marketing_at is null or contacts.next_marketing_at < asked.until)
-                           and (contacts.cooldown_until is null or contacts.cooldown_until < asked.until)
-                    )
-                    and not exists (
-                        select from sends
-                        where sends.campaign_id = wells.campaign_id
-                          and sends.contact_id = contacts.id
-                          and (
-                              sends.state = 'unknown'
-                              or (
-                                  sends.state in ('accepted', 'held', 'sent', 'delivered', 'read')
-                                  or sends.state = 'failed' and sends.code is distinct from 131049
-                              )
-                              and (
-                                  wells.repeat_after_d is null
-                                  or coalesce(sends.accepted_at, sends.failed_at) > $at::timestamptz - make_interval(days => wells.repeat_after_d)
-                              )
-                          )
-                    )
-              )
-            limit asked.most
-        ) as people
-    ) as found
-),
-open as (
-    select sends.chip_id, count(*) as number
-    from sends
-    where sends.chip_id = any($chip_ids) and sends.kind = 'campaign' and sends.state in ('planned', 'claimed', 'calling')
-    group by sends.chip_id
-)
-select asked.chip_id, least(asked.most, coalesce(own.number, 0) + coalesce(pool.number, 0) + coalesce(open.number, 0))::integer as number
-from asked
-left join own on own.chip_id = asked.chip_id
-left join pool on pool.chip_id = asked.chip_id
-left join open on open.chip_id = asked.chip_id;
-
--- name: draw_sends -> Draw
--- Who gets a message of which chip today, and when. Reads only. Answers what is new (no send_id) and what is planned already and moves.
---
--- Each chip sees its own people and its seats of the pool: seats are dealt round by round, so that chips share the best of it. Of these
--- come the best `need`: campaigns by priority, then those who are not silent, most engaged, most recently opted in; but `canaries` of
--- them by lot from the next `need`. Times are spread evenly over what is left of each zone's hours, then pushed apart until no two of a
--- chip's sends are closer than `spacing_s`, or than an even share of the hours when that does not fit.
-with wanted as materialized (
-    select given.chip_id, given.need, given.canaries, given.day, chips.zone as home
-    from unnest($chip_ids::bigint[], $needs::integer[], $canaries::integer[], $days::date[]) as given (chip_id, need, canaries, day)
-    join chips on chips.id = given.chip_id
-),
-spans as materialized (
-    select given.home, given.zone, given.opens_at, given.closes_at
-    from unnest($span_homes::text[], $span_zones::text[], $span_opens::timestamptz[], $span_closes::timestamptz[])
-        as given (home, zone, opens_at, closes_at)
-),
-wells as materialized (
-    select campaign_wells.chip_id, campaign_wells.campaign_id, campaign_wells.template_row, campaign_wells.audience,
-           campaign_wells.purpose, campaign_wells.priority, campaign_wells.ttl_h, campaign_wells.repeat_after_d
-    from campaign_wells
-    where campaign_wells.chip_id = any($chip_ids)
-),
-draws as materialized (
-    select audiences.audience, sum(2 * wanted.need) as seats, bool_or(audiences.marketing) as marketing, bool_or(audiences.utility) as utility
-    from (
-        select wells.chip_id, wells.audience, bool_or(wells.purpose = 'marketing') as marketing, bool_or(wells.purpose = 'utility') as utility
-        from wells
-        group by wells.chip_id, wells.audience
-    ) as audiences
-    join wanted on wanted.chip_id = audiences.chip_id
-    group by audiences.audience
-),
-pool as materialized (
-    select draws.audience, person.contact_id,
-           row_number() over (
-               partition by draws.audience order by person.engagement desc, person.opted_in_at desc, person.contact_id
-           ) as seat
-    from draws
-    cross join lateral (
-        select contacts.id as contact_id, contacts.engagement, contacts.opted_in_at
-        from contacts
-        where contacts.audience = draws.audience
-          and contacts.chip_id is null
-          and (contacts.may_marketing or contacts.may_utility)
-          and contacts.stopped_at is null
-          and contacts.undeliverable_at is null
-          and contacts.zone = any($span_zones)
-          and (
-              draws.utility and contacts.may_utility
-              or draws.marketing and contacts.may_marketing and contacts.platform_stopped_at is null
-                 and (contacts.next_marketing_at is null or contacts.next_marketing_at < $until)
-                 and (contacts.cooldown_until is null or contacts.cooldown_until < $until)
-          )
-          and not exists (
-              select from sends
-              where sends.contact_id = contacts.id and sends.kind = 'campaign' and sends.state in ('planned', 'claimed', 'calling')
-          )
-        order by contacts.engagement desc, contacts.opted_in_at desc, contacts.id
-        limit draws.seats
-    ) as person
-),
-seats as materialized (
-    select audiences.audience, audiences.chip_id,
-           row_number() over (partition by audiences.audience order by rounds.round, md5(audiences.chip_id::text || wanted.day::text)) as seat
-    from (select distinct wells.chip_id, wells.audience from wells) as audiences
-    join wanted on wanted.chip_id = audiences.chip_id
-    cross join lateral generate_series(1, 2 * wanted.need) as rounds (round)
-),
-seen as (
-    select seats.chip_id, pool.contact_id
-    from pool
-    join seats on seats.audience = pool.audience and seats.seat = pool.seat
-    union all
-    select wanted.chip_id, contacts.id
-    from wanted
-    join contacts on contacts.chip_id = wanted.chip_id
-    where wanted.need > 0
-      and contacts.stopped_at is null
+    join contacts on contacts.chip_id = asked.chip_id
+    join wells on wells.chip_id = asked.chip_id and wells.audience = contacts.audience
+    where contacts.stopped_at is null
       and contacts.undeliverable_at is null
-      and not exists (
-          select from sends
-          where sends.contact_id = contacts.id and sends.kind = 'campaign' and sends.state in ('planned', 'claimed', 'calling')
-      )
-),
-matched as (
-    select distinct on (contacts.id)
-           seen.chip_id, contacts.id as contact_id, wells.campaign_id, wells.template_row, wells.purpose, wells.priority, wells.ttl_h,
-           contacts.zone, contacts.engagement, contacts.opted_in_at,
-           contacts.last_accepted_at is not null
-               and (contacts.last_received_at is null or contacts.last_received_at < contacts.last_accepted_at) as silent,
-           spans.opens_at, spans.closes_at, starts.from_at
-    from seen
-    join contacts on contacts.id = seen.contact_id
-    join wanted on wanted.chip_id = seen.chip_id
-    join wells on wells.chip_id = seen.chip_id and wells.audience = contacts.audience
-    join spans on spans.home = wanted.home and spans.zone = contacts.zone
-    cross join lateral (
-        select case wells.purpose
-                   when 'marketing' then greatest($at::timestamptz, spans.opens_at, contacts.next_marketing_at, contacts.cooldown_until)
-                   else greatest($at::timestamptz, spans.opens_at)
-               end as from_at
-    ) as starts
-    where starts.from_at < spans.closes_at
       and (
           wells.purpose = 'utility' and contacts.may_utility
           or wells.purpose = 'marketing' and contacts.may_marketing and contacts.platform_stopped_at is null
+             and (contacts.next_marketing_at is null or contacts.next_marketing_at < asked.until)
+             and (contacts.cooldown_until is null or contacts.cooldown_until < asked.until)
       )
       and not exists (
-          select from suppressions
-          where suppressions.phone_key = contacts.phone_key and suppressions.lifted_at is null
-            and suppressions.purpose in ('all', wells.purpose)
-      )
-      and not exists (
-          select from suppressions
-          where suppressions.user_id = contacts.user_id and suppressions.lifted_at is null
-            and suppressions.purpose in ('all', wells.purpose)
+          select from sends
+          where sends.contact_id = contacts.id and sends.kind = 'campaign' and sends.state in ('planned', 'claimed', 'calling')
+          offset 0
       )
       and not exists (
           select from sends
@@ -311,119 +156,233 @@ matched as (
                 )
                 and (
                     wells.repeat_after_d is null
-                    or coalesce(sends.accepted_at, sends.failed_at) > $at - make_interval(days => wells.repeat_after_d)
+                    or coalesce(sends.accepted_at, sends.failed_at) > $at::timestamptz - make_interval(days => wells.repeat_after_d)
                 )
             )
+          offset 0
       )
-    order by contacts.id, wells.priority, wells.campaign_id
+    group by asked.chip_id
+),
+open as (
+    select sends.chip_id, count(*) as number
+    from sends
+    where sends.chip_id = any($chip_ids) and sends.kind = 'campaign' and sends.state in ('planned', 'claimed', 'calling')
+    group by sends.chip_id
+)
+select asked.chip_id, least(asked.most, coalesce(own.number, 0) + coalesce(pool.number, 0) + coalesce(open.number, 0))::integer as number
+from asked
+left join own on own.chip_id = asked.chip_id
+left join pool on pool.chip_id = asked.chip_id
+left join open on open.chip_id = asked.chip_id;
+
+-- name: list_wells -> Well
+-- What each of these chips may draw from.
+select campaign_wells.chip_id, campaign_wells.campaign_id, campaign_wells.template_row, campaign_wells.audience, campaign_wells.purpose,
+       campaign_wells.priority, campaign_wells.ttl_h, campaign_wells.repeat_after_d
+from campaign_wells
+where campaign_wells.chip_id = any($chip_ids::bigint[])
+order by campaign_wells.chip_id, campaign_wells.priority, campaign_wells.campaign_id;
+
+-- name: expect_values -> none
+-- For this transaction, plan statements for their values (lists of one and of a hundred thousand want different joins), and do not compile
+-- them: that took longer than running them.
+select from (select set_config('plan_cache_mode', 'force_custom_plan', true), set_config('jit', 'off', true)) as settings;
+
+-- name: choose_people -> Choice
+-- Who gets a message of which chip. Reads only. Each chip sees its own people, and its seats of the pool: seats are dealt round by round,
+-- so that chips share the best of it. Of these it takes `need`: campaigns by priority, then who is not silent, most engaged, most recently
+-- opted in; but `canaries` of them by lot from the next `need`. What a chip's row says is carried along with each person, because a join
+-- back to it would be planned on guesses.
+with wells as materialized (
+    select given.chip_id, given.campaign_id, given.audience, given.purpose, given.priority, given.repeat_after_d
+    from unnest(
+        $well_chip_ids::bigint[], $well_campaign_ids::bigint[], $well_audiences::text[], $well_purposes::text[], $well_priorities::integer[],
+        $well_repeats::integer[]
+    ) as given (chip_id, campaign_id, audience, purpose, priority, repeat_after_d)
+),
+orders as materialized (
+    select given.chip_id, given.home, given.need, given.canaries, given.day, menus.campaign_ids, menus.audiences, menus.purposes,
+           menus.priorities, menus.repeats
+    from unnest($chip_ids::bigint[], $homes::text[], $needs::integer[], $canaries::integer[], $days::date[])
+        as given (chip_id, home, need, canaries, day)
+    join (
+        select wells.chip_id, array_agg(wells.campaign_id) as campaign_ids, array_agg(wells.audience) as audiences,
+               array_agg(wells.purpose) as purposes, array_agg(wells.priority) as priorities, array_agg(wells.repeat_after_d) as repeats
+        from wells
+        group by wells.chip_id
+    ) as menus on menus.chip_id = given.chip_id
+),
+dealt as materialized (
+    select distinct orders.chip_id, orders.need, orders.day, menu.audience
+    from orders
+    cross join lateral unnest(orders.audiences) as menu (audience)
+),
+draws as materialized (
+    select sums.audience, sums.seats, row_number() over (order by sums.audience) as number,
+           exists (select from wells where wells.audience = sums.audience and wells.purpose = 'marketing') as marketing,
+           exists (select from wells where wells.audience = sums.audience and wells.purpose = 'utility') as utility
+    from (select dealt.audience, sum(2 * dealt.need) as seats from dealt group by dealt.audience) as sums
+),
+seats as materialized (
+    select draws.number * 1000000000 + row_number() over (
+               partition by draws.number order by rounds.round, md5(dealt.chip_id::text || dealt.day::text)
+           ) as place,
+           dealt.chip_id
+    from dealt
+    join draws on draws.audience = dealt.audience
+    cross join lateral generate_series(1, 2 * dealt.need) as rounds (round)
+),
+pool as materialized (
+    select draws.number * 1000000000 + row_number() over (
+               partition by draws.number order by person.engagement desc, person.opted_in_at desc, person.id
+           ) as place,
+           draws.audience, person.id, person.phone_key, person.user_id, person.zone, person.engagement, person.opted_in_at,
+           person.may_marketing, person.may_utility, person.free_at, person.silent
+    from draws
+    cross join lateral (
+        select contacts.id, contacts.phone_key, contacts.user_id, contacts.zone, contacts.engagement, contacts.opted_in_at,
+               contacts.may_marketing and contacts.platform_stopped_at is null as may_marketing, contacts.may_utility,
+               greatest(contacts.next_marketing_at, contacts.cooldown_until) as free_at,
+               contacts.last_accepted_at is not null
+                   and (contacts.last_received_at is null or contacts.last_received_at < contacts.last_accepted_at) as silent
+        from contacts
+        where contacts.audience = draws.audience
+          and contacts.chip_id is null
+          and (contacts.may_marketing or contacts.may_utility)
+          and contacts.stopped_at is null
+          and contacts.undeliverable_at is null
+          and contacts.zone = any($span_zones::text[])
+          and (
+              draws.utility and contacts.may_utility
+              or draws.marketing and contacts.may_marketing and contacts.platform_stopped_at is null
+                 and (contacts.next_marketing_at is null or contacts.next_marketing_at < $until::timestamptz)
+                 and (contacts.cooldown_until is null or contacts.cooldown_until < $until)
+          )
+          and not exists (
+              select from sends
+              where sends.contact_id = contacts.id and sends.kind = 'campaign' and sends.state in ('planned', 'claimed', 'calling')
+              offset 0
+          )
+        order by contacts.engagement desc, contacts.opted_in_at desc, contacts.id
+        limit draws.seats
+    ) as person
+),
+seen as materialized (
+    select seats.chip_id, pool.audience, pool.id, pool.phone_key, pool.user_id, pool.zone, pool.engagement, pool.opted_in_at,
+           pool.may_marketing, pool.may_utility, pool.free_at, pool.silent
+    from pool
+    join seats on seats.place = pool.place
+    union all
+    select orders.chip_id, own.audience, own.id, own.phone_key, own.user_id, own.zone, own.engagement, own.opted_in_at, own.may_marketing,
+           own.may_utility, own.free_at, own.silent
+    from orders
+    cross join lateral (
+        select contacts.audience, contacts.id, contacts.phone_key, contacts.user_id, contacts.zone, contacts.engagement,
+               contacts.opted_in_at, contacts.may_marketing and contacts.platform_stopped_at is null as may_marketing, contacts.may_utility,
+               greatest(contacts.next_marketing_at, contacts.cooldown_until) as free_at,
+               contacts.last_accepted_at is not null
+                   and (contacts.last_received_at is null or contacts.last_received_at < contacts.last_accepted_at) as silent
+        from contacts
+        where contacts.chip_id = orders.chip_id
+          and contacts.stopped_at is null
+          and contacts.undeliverable_at is null
+          and not exists (
+              select from sends
+              where sends.contact_id = contacts.id and sends.kind = 'campaign' and sends.state in ('planned', 'claimed', 'calling')
+              offset 0
+          )
+        offset 0
+    ) as own
+),
+matched as (
+    select distinct on (seen.id)
+           seen.chip_id, seen.id as contact_id, orders.need, orders.canaries, orders.day, well.campaign_id, well.purpose, well.priority,
+           seen.zone, seen.engagement, seen.opted_in_at, seen.silent, case well.purpose when 'marketing' then seen.free_at end as free_at
+    from seen
+    join orders on orders.chip_id = seen.chip_id
+    cross join lateral unnest(orders.campaign_ids, orders.audiences, orders.purposes, orders.priorities, orders.repeats)
+        as well (campaign_id, audience, purpose, priority, repeat_after_d)
+    where well.audience = seen.audience
+      and (
+          well.purpose = 'utility' and seen.may_utility
+          or well.purpose = 'marketing' and seen.may_marketing
+      )
+      and exists (
+          select from unnest($span_homes::text[], $span_zones, $span_closes::timestamptz[]) as span (home, zone, closes_at)
+          where span.home = orders.home and span.zone = seen.zone
+            and (well.purpose = 'utility' or seen.free_at is null or seen.free_at < span.closes_at)
+          offset 0
+      )
+      and not exists (
+          select from suppressions
+          where suppressions.phone_key = seen.phone_key and suppressions.lifted_at is null
+            and suppressions.purpose in ('all', well.purpose)
+          offset 0
+      )
+      and not exists (
+          select from suppressions
+          where suppressions.user_id = seen.user_id and suppressions.lifted_at is null
+            and suppressions.purpose in ('all', well.purpose)
+          offset 0
+      )
+      and not exists (
+          select from sends
+          where sends.campaign_id = well.campaign_id
+            and sends.contact_id = seen.id
+            and (
+                sends.state = 'unknown'
+                or (
+                    sends.state in ('accepted', 'held', 'sent', 'delivered', 'read')
+                    or sends.state = 'failed' and sends.code is distinct from 131049
+                )
+                and (
+                    well.repeat_after_d is null
+                    or coalesce(sends.accepted_at, sends.failed_at) > $at::timestamptz - make_interval(days => well.repeat_after_d)
+                )
+            )
+          offset 0
+      )
+    order by seen.id, well.priority, well.campaign_id
 ),
 ranked as (
-    select matched.chip_id, matched.contact_id, matched.campaign_id, matched.template_row, matched.purpose, matched.ttl_h, matched.zone,
-           matched.opens_at, matched.closes_at, matched.from_at, wanted.need, wanted.canaries, wanted.day,
-           count(*) over (partition by matched.chip_id) as people,
+    select matched.chip_id, matched.contact_id, matched.campaign_id, matched.purpose, matched.zone, matched.free_at, matched.need,
+           matched.canaries, matched.day, count(*) over (partition by matched.chip_id) as people,
            row_number() over (
                partition by matched.chip_id
                order by matched.priority, matched.silent, matched.engagement desc, matched.opted_in_at desc, matched.contact_id
            ) as rank
     from matched
-    join wanted on wanted.chip_id = matched.chip_id
 ),
 lots as (
-    select ranked.chip_id, ranked.contact_id, ranked.campaign_id, ranked.template_row, ranked.purpose, ranked.ttl_h, ranked.zone,
-           ranked.opens_at, ranked.closes_at, ranked.from_at, ranked.day, ranked.rank, ranked.need, ranked.canaries, ranked.people,
-           ranked.rank > ranked.need - ranked.canaries as colder,
+    select ranked.chip_id, ranked.contact_id, ranked.campaign_id, ranked.purpose, ranked.zone, ranked.free_at, ranked.people, ranked.rank,
+           ranked.need, ranked.canaries, ranked.rank > ranked.need - ranked.canaries as colder,
            row_number() over (
                partition by ranked.chip_id, ranked.rank > ranked.need - ranked.canaries
                order by md5(ranked.contact_id::text || ranked.day::text)
            ) as lot
     from ranked
     where ranked.rank <= 2 * ranked.need
-),
-chosen as (
-    select null::bigint as send_id, null::timestamptz as was_due_at, lots.chip_id, lots.contact_id, lots.campaign_id, lots.template_row,
-           lots.purpose, lots.colder and lots.people > lots.need as canary, lots.day, lots.ttl_h, lots.zone, lots.opens_at, lots.closes_at,
-           lots.from_at, lots.rank
-    from lots
-    where not lots.colder or lots.lot <= lots.canaries
-),
-standing as (
-    select sends.id as send_id, sends.due_at as was_due_at, sends.chip_id, sends.contact_id, sends.campaign_id, sends.template_row,
-           sends.purpose, sends.canary, sends.plan_day as day, campaigns.ttl_h, contacts.zone, spans.opens_at, spans.closes_at,
-           starts.from_at, 0 as rank
-    from wanted
-    join sends on sends.chip_id = wanted.chip_id and sends.state = 'planned' and sends.kind = 'campaign' and sends.plan_day = wanted.day
-    join campaigns on campaigns.id = sends.campaign_id
-    join contacts on contacts.id = sends.contact_id
-    join spans on spans.home = wanted.home and spans.zone = contacts.zone
-    cross join lateral (
-        select case sends.purpose
-                   when 'marketing' then greatest($at, spans.opens_at, contacts.next_marketing_at, contacts.cooldown_until)
-                   else greatest($at, spans.opens_at)
-               end as from_at
-    ) as starts
-    where starts.from_at < spans.closes_at
-      and (
-          exists (select from chosen where chosen.chip_id = wanted.chip_id)
-          or exists (
-              select from sends as late
-              where late.chip_id = wanted.chip_id and late.state = 'planned' and late.due_at < $overdue
-          )
-      )
-),
-placed as (
-    select members.send_id, members.was_due_at, members.chip_id, members.contact_id, members.campaign_id, members.template_row,
-           members.purpose, members.canary, members.day, members.ttl_h, members.closes_at, members.from_at,
-           greatest($at, members.opens_at) as starts_at,
-           greatest(
-               members.from_at,
-               greatest($at, members.opens_at) + (members.closes_at - greatest($at, members.opens_at)) * (
-                   (row_number() over (
-                       partition by members.chip_id, members.zone
-                       order by members.from_at, members.rank, members.was_due_at, members.contact_id
-                   ) - 0.5) / count(*) over (partition by members.chip_id, members.zone)
-               )::double precision
-           ) as wished_at
-    from (
-        select chosen.send_id, chosen.was_due_at, chosen.chip_id, chosen.contact_id, chosen.campaign_id, chosen.template_row, chosen.purpose,
-               chosen.canary, chosen.day, chosen.ttl_h, chosen.zone, chosen.opens_at, chosen.closes_at, chosen.from_at, chosen.rank
-        from chosen
-        union all
-        select standing.send_id, standing.was_due_at, standing.chip_id, standing.contact_id, standing.campaign_id, standing.template_row,
-               standing.purpose, standing.canary, standing.day, standing.ttl_h, standing.zone, standing.opens_at, standing.closes_at,
-               standing.from_at, standing.rank
-        from standing
-    ) as members
-),
-queued as (
-    select placed.send_id, placed.was_due_at, placed.chip_id, placed.contact_id, placed.campaign_id, placed.template_row, placed.purpose,
-           placed.canary, placed.day, placed.ttl_h, placed.closes_at, placed.from_at, placed.wished_at,
-           row_number() over (partition by placed.chip_id order by placed.wished_at, placed.contact_id) as place,
-           interval '1 second' * least(
-               $spacing_s::double precision,
-               extract(epoch from max(placed.closes_at) over (partition by placed.chip_id)
-                                  - min(placed.starts_at) over (partition by placed.chip_id))::double precision
-               / count(*) over (partition by placed.chip_id)
-           ) as gap
-    from placed
-),
-timed as (
-    select queued.send_id, queued.was_due_at, queued.chip_id, queued.contact_id, queued.campaign_id, queued.template_row, queued.purpose,
-           queued.canary, queued.day, queued.ttl_h, queued.closes_at,
-           date_trunc('second', greatest(
-               queued.from_at,
-               least(
-                   queued.closes_at - interval '1 minute',
-                   max(queued.wished_at - queued.place * queued.gap) over (partition by queued.chip_id order by queued.place)
-                       + queued.place * queued.gap
-               )
-           )) as due_at
-    from queued
 )
-select timed.send_id, timed.chip_id, timed.contact_id, timed.campaign_id, timed.template_row, timed.purpose, timed.canary, timed.day,
-       timed.due_at, least(timed.due_at + make_interval(hours => timed.ttl_h), timed.closes_at) as expires_at
-from timed
-where timed.send_id is null or abs(extract(epoch from timed.due_at - timed.was_due_at)) >= 60
-order by timed.chip_id, timed.due_at, timed.contact_id;
+select lots.chip_id, lots.contact_id, lots.campaign_id, lots.purpose, lots.zone, lots.free_at, lots.colder and lots.people > lots.need as canary
+from lots
+where not lots.colder or lots.lot <= lots.canaries
+order by lots.chip_id, lots.rank;
+
+-- name: list_planned -> Standing
+-- What these chips have planned for their day, with what bounds its time.
+select sends.id as send_id, sends.chip_id, sends.contact_id, sends.campaign_id, sends.purpose, contacts.zone, sends.due_at, campaigns.ttl_h,
+       case sends.purpose when 'marketing' then greatest(contacts.next_marketing_at, contacts.cooldown_until) end as free_at
+from unnest($chip_ids::bigint[], $days::date[]) as asked (chip_id, day)
+join sends on sends.chip_id = asked.chip_id and sends.state = 'planned' and sends.kind = 'campaign' and sends.plan_day = asked.day
+join campaigns on campaigns.id = sends.campaign_id
+join contacts on contacts.id = sends.contact_id
+order by sends.chip_id, sends.due_at, sends.id;
+
+-- name: find_late -> int
+-- Which of these chips have sends that were due long ago.
+select distinct sends.chip_id
+from sends
+where sends.chip_id = any($chip_ids::bigint[]) and sends.state = 'planned' and sends.kind = 'campaign' and sends.due_at < $overdue;
 
 -- name: add_sends -> AddedSend
 -- Writes the new ones. A person who got a send of another planner in between keeps that one; one whom somebody changes now is left out.
