@@ -59,12 +59,13 @@ class Life:
         self._scores: list[tuple[datetime, int]] = []
         self._heard_at: datetime | None = None
         self._accepted_today = 0
+        self._day = local_day(BORN, self.zone)
 
     def run(self, days: int) -> "Life":
-        """Live so many local days, the day of birth included."""
-        first = local_day(BORN, self.zone)
-        for n in range(days):
-            self._live(first + timedelta(days=n))
+        """Live so many local days (the day of birth is the first), or so many more."""
+        for _ in range(days):
+            self._live(self._day)
+            self._day += timedelta(days=1)
         return self
 
     def ready_on(self) -> int | None:

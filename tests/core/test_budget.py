@@ -13,6 +13,7 @@ from tests.core.some import AT, DONE, STANDARD, chip, rows
 
 HOUR = timedelta(hours=1)
 READY = {"status": ChipStatus.READY, "phase": Phase.OPERATION}
+RESTED = {"best_day_7d": 0, "accepted_last_day": 0, "accepted_today": 0}
 
 # the chip that is well is in expansion: cap 30, best day 30, last day 28, 10 accepted today
 BINDS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
@@ -32,6 +33,9 @@ BINDS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "harm 25 h ago": ({"harm_at": AT - 25 * HOUR}, {}),
     "webhooks silent": ({}, {"webhook_at": None}),
     "silent on the first day": ({}, {"webhook_at": None, "accepted_last_day": 0, "accepted_today": 4, "best_day_7d": 0}),
+    "silent, nothing sent": ({}, {"webhook_at": None, **RESTED}),
+    "quality never read": ({}, {"quality_at": None, **RESTED}),
+    "harm, then a rest": ({"harm_at": AT - 5 * HOUR}, RESTED),
     "ready": ({**READY}, {"best_day_7d": 50}),
     "ready and grown": ({**READY}, {"best_day_7d": 120}),
     "ready and not so well": ({**READY}, {"best_day_7d": 240, "registered_at": AT}),
@@ -59,6 +63,9 @@ BUDGETS = """
     harm 25 h ago            ->  30        phase
     webhooks silent          ->  28        hold
     silent on the first day  ->  4         hold
+    silent, nothing sent     ->  10        growth
+    quality never read       ->  0         hold
+    harm, then a rest        ->  5         hold
     ready                    ->  100       phase
     ready and grown          ->  150       phase
     ready and not so well    ->  120       phase

@@ -33,8 +33,8 @@ def allowance(snapshot: Snapshot, state: ChipState, health: Health, policy: Poli
         limits.append(("spend", today + snapshot.spend_left))
     if snapshot.clamp is not None:
         limits.append(("clamp", snapshot.clamp))
-    if _must_hold(snapshot, state, policy):
-        limits.append(("hold", max(snapshot.accepted_last_day, today)))
+    if (hold := _hold(snapshot, state, policy)) is not None:
+        limits.append(("hold", hold))
     binding, least = min(limits, key=_number)
     return Budget(max(0, least), binding, tuple(limits))
 
@@ -71,11 +71,17 @@ def _share(snapshot: Snapshot, policy: Policy) -> int:
     return int(policy.budget.limit_unknown * (1 - policy.budget.reserve))
 
 
-def _must_hold(snapshot: Snapshot, state: ChipState, policy: Policy) -> bool:
-    """No growth while we are blind, nor within the calm hours after harm."""
+def _hold(snapshot: Snapshot, state: ChipState, policy: Policy) -> int | None:
+    """What may not be exceeded while we are blind, or within the calm hours after harm: the larger of today and the last sending day.
+
+    After harm, a chip that has rested for a week may still begin at half a first day; a blind one may not begin.
+    """
+    proved = max(snapshot.accepted_last_day, snapshot.accepted_today)
     if sight_gate(snapshot, policy).verdict is not Verdict.PASS:
-        return True
-    return state.harm_at is not None and snapshot.at - state.harm_at < timedelta(hours=policy.gates.calm_h)
+        return proved
+    if state.harm_at is None or snapshot.at - state.harm_at >= timedelta(hours=policy.gates.calm_h):
+        return None
+    return proved or int(policy.budget.growth_min * policy.pauses.resume_share)
 
 
 @dataclass(frozen=True, slots=True)

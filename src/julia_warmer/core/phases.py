@@ -214,9 +214,13 @@ SEEING = Gate("sight", Verdict.PASS, "webhooks heard, quality read")
 
 
 def sight_gate(snapshot: Snapshot, policy: Policy) -> Gate:
-    """Whether the platform is heard at all: without webhooks or quality, no number above means anything."""
+    """Whether the platform is heard at all: without webhooks or quality, no number above means anything.
+
+    Silence tells nothing of a chip that has sent nothing for a week: there was nothing to hear.
+    """
     rules = policy.budget
-    if not _within(snapshot.webhook_at, snapshot.at, rules.webhook_silent_h):
+    has_sent = snapshot.best_day_7d or snapshot.accepted_today
+    if has_sent and not _within(snapshot.webhook_at, snapshot.at, rules.webhook_silent_h):
         return Gate("sight", Verdict.INCONCLUSIVE, f"no webhook heard for {rules.webhook_silent_h:g} h")
     if not _within(snapshot.quality_at, snapshot.at, rules.quality_stale_h):
         return Gate("sight", Verdict.INCONCLUSIVE, f"quality not read for {rules.quality_stale_h:g} h")
