@@ -79,6 +79,9 @@ class Settings(BaseSettings):
     )
     claim_max: int = Field(default=50, ge=1, le=500, description="Most sends that one claim takes.")
     lease_s: int = Field(default=60, ge=5, le=3600, description="Seconds after which a claimed send may be taken over.")
+    attempts_max: int = Field(
+        default=6, ge=1, le=20, description="Most requests for one send: after so many refusals that surely took nothing it fails."
+    )
     send_concurrency: int = Field(default=16, ge=1, le=500, description="Requests in flight at once from one worker.")
     log_level: str = Field(default="INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$", description="DEBUG, INFO, WARNING or ERROR.")
     log_json: bool = Field(default=False, description="Logs as JSON lines.")

@@ -92,6 +92,7 @@ class Call:
     contact_id: int
     phone_number_id: str
     waba_id: str
+    token: bytes = field(repr=False)  # sealed
     phone: str
     contact_name: str | None
     kind: str
@@ -101,15 +102,7 @@ class Call:
     template_id: str | None = None
     template: str | None = None
     language: str | None = None
-    parameter_format: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Token:
-    """An account's sealed token."""
-
-    account_id: int
-    token: bytes = field(repr=False)
+    named_components: list[Any] | None = None  # of a template whose places have names
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -250,10 +243,6 @@ async def begin_calls(conn: Connection, sends: Sequence[Judged], *, worker: str,
     )
 
 
-async def read_tokens(conn: Connection, account_ids: Sequence[int]) -> dict[int, bytes]:
-    return {row.account_id: row.token for row in await queries.read_tokens.fetch_as(Token, conn, account_ids=account_ids)}
-
-
 # ------------------------------------------------------------------ settle
 
 
@@ -313,6 +302,26 @@ async def end_attempts(conn: Connection, attempts: Sequence[EndedAttempt], *, at
         https=[attempt.http for attempt in attempts],
         codes=[attempt.code for attempt in attempts],
         details=[attempt.details for attempt in attempts],
+        at=at,
+    )
+
+
+async def note_people(
+    conn: Connection,
+    *,
+    undeliverable: Sequence[int],
+    limited: Sequence[int],
+    limited_wait_h: float,
+    limited_wait_h_max: float,
+    at: datetime,
+) -> None:
+    """What a refusal said about people, by contact id. They must be locked."""
+    await queries.note_people.execute(
+        conn,
+        undeliverable=undeliverable,
+        limited=limited,
+        limited_wait_h=limited_wait_h,
+        limited_wait_h_max=limited_wait_h_max,
         at=at,
     )
 

@@ -133,7 +133,7 @@ with candidate as materialized (
     select sends.id, sends.kind, sends.purpose, sends.chip_id, sends.contact_id, sends.portfolio_id, sends.due_at, sends.expires_at,
            contacts.phone_key, contacts.user_id, contacts.chip_id as home_chip_id, contacts.stopped_at, contacts.platform_stopped_at,
            contacts.undeliverable_at, contacts.cooldown_until, conversations.window_until, conversations.last_sent_at,
-           campaigns.ttl_h, prices.amount as price, hours.opens_at,
+           campaigns.ttl_h, prices.amount as price, hours.opens_at, contacts.name, campaigns.parameters::text like '%{name}%' as needs_name,
            sends.kind = 'campaign' and not exists (
                select from budget_uses
                where budget_uses.portfolio_id = sends.portfolio_id
@@ -168,6 +168,7 @@ judged as materialized (
                    case when candidate.window_until is null or candidate.window_until <= $at then 'the service window is closed' end
                when candidate.purpose = 'marketing' and candidate.platform_stopped_at is not null then 'switched marketing off'
                when candidate.home_chip_id <> candidate.chip_id then 'belongs to another chip'
+               when candidate.needs_name and coalesce(trim(candidate.name), '') = '' then 'has no name, and the template asks for one'
                when coalesce((
                    select consents.act
                    from consents
@@ -376,9 +377,9 @@ written as (
     returning id, send_id
 )
 select written.id as attempt_id, begun.id as send_id, begun.attempts, chips.portfolio_id, chips.account_id, chips.id as chip_id,
-       begun.contact_id, chips.phone_number_id, accounts.waba_id, contacts.phone, contacts.name as contact_name, begun.kind, begun.body,
-       campaigns.parameters, templates.id as template_row, templates.template_id, templates.name as template, templates.language,
-       templates.parameter_format
+       begun.contact_id, chips.phone_number_id, accounts.waba_id, accounts.token, contacts.phone, contacts.name as contact_name,
+       begun.kind, begun.body, campaigns.parameters, templates.id as template_row, templates.template_id, templates.name as template,
+       templates.language, case when templates.parameter_format = 'NAMED' then templates.components end as named_components
 from written
 join begun on begun.id = written.send_id
 join chips on chips.id = begun.chip_id
@@ -387,10 +388,6 @@ join contacts on contacts.id = begun.contact_id
 left join campaigns on campaigns.id = begun.campaign_id
 left join templates on templates.id = begun.template_row
 order by begun.due_at, begun.id;
-
--- name: read_tokens -> Token
--- The sealed tokens of these accounts.
-select accounts.id as account_id, accounts.token from accounts where accounts.id = any($account_ids::bigint[]);
 
 -- ---------------------------------------------------------------- what came of it
 
@@ -613,6 +610,18 @@ set ended_at = $at, outcome = given.outcome, http = given.http, code = given.cod
 from unnest($attempt_ids::uuid[], $outcomes::text[], $https::int[], $codes::int[], $details::text[])
     as given (attempt_id, outcome, http, code, details)
 where attempts.id = given.attempt_id;
+
+-- name: note_people -> none
+-- What a refusal said about people: they cannot be reached, or want no more marketing for a while (longer with each time).
+update contacts
+set undeliverable_at = case when contacts.id = any($undeliverable::bigint[]) then coalesce(contacts.undeliverable_at, $at) else contacts.undeliverable_at end,
+    cooldowns = contacts.cooldowns + (contacts.id = any($limited::bigint[]))::int,
+    cooldown_until = case
+        when contacts.id = any($limited) then $at + least($limited_wait_h::float8 * 2 ^ contacts.cooldowns, $limited_wait_h_max::float8) * interval '1 hour'
+        else contacts.cooldown_until
+    end,
+    updated_at = $at
+where contacts.id = any($undeliverable) or contacts.id = any($limited);
 
 -- name: read_throttle_tries -> ThrottleTries
 -- How often in a row each of these scopes had to wait.

@@ -1,0 +1,388 @@
+"""The claim: every guard, each as a row of a table; the order of what is taken; and what it leaves as it was."""
+
+from collections.abc import Awaitable, Callable
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from julia_warmer.store.db import transaction
+from tests.conftest import Database
+from tests.engine import outgoing as given
+from tests.engine.outgoing import AT, Fleet, claim, send_row
+
+pytestmark = pytest.mark.pg15
+
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+Setting = Callable[[Any, Fleet, int, int], Awaitable[object]]  # connection, fleet, contact, send
+
+
+def sql(text: str, *values: Any) -> Setting:
+    """A change made before the claim; {contact}, {chip} and so on stand for ids."""
+
+    async def change(conn: Any, fleet: Fleet, contact: int, send: int) -> object:
+        ids = {"contact": contact, "send": send, "chip": fleet.chips[0], "portfolio": fleet.portfolio}
+        return await conn.execute(text.format(**ids, account=fleet.account, campaign=fleet.campaign, template=fleet.template), *values)
+
+    return change
+
+
+def stop(scope: str, target: str) -> Setting:
+    return sql(f"insert into stops (scope, target_id, reason, by, at) values ('{scope}', {target}, 'test', 'ana', $1)", AT)
+
+
+def suppress(what: str, purpose: str = "all") -> Setting:
+    return sql(
+        f"insert into suppressions ({what}, purpose, source, at) "
+        f"select {what}, '{purpose}', 'word', $1 from contacts where id = {{contact}}",
+        AT,
+    )
+
+
+def past(*ago: timedelta, **more: Any) -> Setting:
+    async def change(conn: Any, fleet: Fleet, contact: int, send: int) -> object:
+        return [await given.add_past(conn, fleet, contact, AT - span, **more) for span in ago]
+
+    return change
+
+
+async def nothing(conn: Any, fleet: Fleet, contact: int, send: int) -> object:
+    return None
+
+
+async def withdrawn(conn: Any, fleet: Fleet, contact: int, send: int) -> object:
+    return await given.add_consent(conn, contact, act="withdrawn", at=AT - HOUR)
+
+
+async def withdrawn_and_granted_again(conn: Any, fleet: Fleet, contact: int, send: int) -> object:
+    await given.add_consent(conn, contact, act="withdrawn", at=AT - 2 * HOUR)
+    return await given.add_consent(conn, contact, at=AT - HOUR)
+
+
+async def another_chip_wrote_first(conn: Any, fleet: Fleet, contact: int, send: int) -> object:
+    return await conn.execute("update contacts set chip_id = $1 where id = $2", fleet.chips[1], contact)
+
+
+def throttle(scope: str, target: str, until: datetime) -> Setting:
+    return sql(f"insert into throttles (scope, target_id, until_at, code, since) values ('{scope}', {target}, $1, 4, $2)", until, AT - HOUR)
+
+
+# what was done before the claim: what becomes of the send, and why
+GUARDS: dict[str, tuple[Setting, str, str | None]] = {
+    "nothing is in the way": (nothing, "claimed", None),
+    # the person
+    "asked to stop": (sql("update contacts set stopped_at = $1 where id = {contact}", AT), "cancelled", "asked to stop"),
+    "switched marketing off": (
+        sql("update contacts set platform_stopped_at = $1 where id = {contact}", AT),
+        "cancelled",
+        "switched marketing off",
+    ),
+    "undeliverable": (sql("update contacts set undeliverable_at = $1 where id = {contact}", AT), "cancelled", "undeliverable"),
+    "suppressed by phone": (suppress("phone_key"), "cancelled", "suppressed"),
+    "suppressed by user id": (suppress("user_id"), "cancelled", "suppressed"),
+    "suppressed for marketing": (suppress("phone_key", "marketing"), "cancelled", "suppressed"),
+    "a suppression was lifted": (
+        sql(
+            "insert into suppressions (phone_key, purpose, source, at, lifted_at) "
+            "select phone_key, 'all', 'word', $1, $2 from contacts where id = {contact}",
+            AT - DAY,
+            AT - HOUR,
+        ),
+        "claimed",
+        None,
+    ),
+    "the consent was withdrawn": (withdrawn, "cancelled", "no consent for marketing"),
+    "withdrawn and granted again": (withdrawn_and_granted_again, "claimed", None),
+    "the consent is for utility only": (
+        sql("update sends set purpose = 'utility' where id = {send}"),
+        "planned",
+        None,  # the template is a marketing one: nothing goes out under another purpose
+    ),
+    "belongs to another chip": (another_chip_wrote_first, "cancelled", "belongs to another chip"),
+    "cooling down after 131049": (
+        sql("update contacts set cooldown_until = $1 where id = {contact}", AT + 5 * HOUR),
+        "planned",
+        "per-user marketing limit",
+    ),
+    "cooled down": (sql("update contacts set cooldown_until = $1 where id = {contact}", AT), "claimed", None),
+    "written to 6 days ago": (past(6 * DAY), "planned", "written to lately"),
+    "written to 6 days ago, and it failed later": (past(6 * DAY, state="failed"), "planned", "written to lately"),
+    "written to 7 days ago": (past(7 * DAY), "claimed", None),
+    "written to 4 times in 30 days": (past(8 * DAY, 15 * DAY, 22 * DAY, 29 * DAY), "planned", "written to lately"),
+    "written to 4 times in 31 days": (past(8 * DAY, 15 * DAY, 22 * DAY, 30 * DAY), "claimed", None),
+    "written to a minute ago for another purpose": (past(timedelta(minutes=1), purpose="utility"), "claimed", None),
+    # the chip
+    "the chip is paused": (sql("update chips set status = 'paused', paused_from = 'warming'"), "planned", None),
+    "the chip is pending": (sql("update chips set status = 'pending'"), "planned", None),
+    "the chip is ready": (sql("update chips set status = 'ready'"), "claimed", None),
+    "the number is not connected": (sql("update chips set phone_status = 'FLAGGED'"), "planned", None),
+    "the day's budget is 0": (sql("update chips set budget_day_max = 0"), "planned", None),
+    # stops
+    "everything is stopped": (stop("everything", "null"), "planned", None),
+    "the portfolio is stopped": (stop("portfolio", "{portfolio}"), "planned", None),
+    "the account is stopped": (stop("account", "{account}"), "planned", None),
+    "the chip is stopped": (stop("chip", "{chip}"), "planned", None),
+    "the campaign is stopped": (stop("campaign", "{campaign}"), "planned", None),
+    "the template is stopped": (stop("template", "{template}"), "planned", None),
+    "a stop was released": (
+        sql("insert into stops (scope, reason, by, at, released_at) values ('everything', 'test', 'ana', $1, $1)", AT - HOUR),
+        "claimed",
+        None,
+    ),
+    "another account is stopped": (stop("account", "{account} + 1"), "claimed", None),
+    # the platform asked to wait
+    "the app is throttled": (throttle("app", "0", AT + HOUR), "planned", None),
+    "the account is throttled": (throttle("account", "{account}", AT + HOUR), "planned", None),
+    "the chip is throttled": (throttle("chip", "{chip}", AT + HOUR), "planned", None),
+    "a throttle has ended": (throttle("chip", "{chip}", AT), "claimed", None),
+    # campaign and template
+    "the campaign is paused": (sql("update campaigns set status = 'paused'"), "planned", None),
+    "the template is paused": (sql("update templates set status = 'PAUSED'"), "planned", None),
+    "the template became utility": (sql("update templates set category = 'UTILITY'"), "planned", None),
+    # money
+    "the spend limit is used up": (sql("update portfolios set spend_day_max = 0.05"), "planned", None),
+    "the spend limit pays for one more": (sql("update portfolios set spend_day_max = 0.07"), "claimed", None),
+    "a spend limit, and no price is known": (
+        sql("with gone as (delete from prices) update portfolios set spend_day_max = 9"),
+        "planned",
+        None,
+    ),
+    # time
+    "not due yet": (sql("update sends set due_at = $1 where id = {send}", AT + timedelta(seconds=1)), "planned", None),
+    "its time is over": (sql("update sends set expires_at = $1 where id = {send}", AT), "planned", None),
+}
+
+
+async def judge(conn: Any, name: str) -> tuple[str, str | None]:
+    """One row of the table in a fleet of its own: what became of the send, and why."""
+    fleet = await given.add_fleet(conn, chips=2)
+    await conn.execute("insert into prices (category, amount, currency, since) values ('marketing', 0.0625, 'USD', '2026-01-01')")
+    contact = await given.add_person(conn, 1, user_id="BR.1")
+    send = await given.add_send(conn, fleet, contact)
+    await GUARDS[name][0](conn, fleet, contact, send)
+    await given.claimer().claim(conn, fleet.portfolio, limit=50, at=AT)
+    row = await conn.fetchrow("select state, reason, cap_day, lease_until from sends where id = $1", send)
+    slots = await conn.fetchval("select count(*) from budget_uses where until_at > $1", AT)
+    is_claimed = row["state"] == "claimed"
+    assert ((row["cap_day"] is not None), (row["lease_until"] is not None), slots) == (is_claimed, is_claimed, is_claimed), name
+    return row["state"], row["reason"]
+
+
+async def test_every_guard_decides(db: Database):
+    found: dict[str, tuple[str, str | None]] = {}
+    async with db.pool.acquire() as conn:
+        for name in GUARDS:
+            tried = conn.transaction()
+            await tried.start()
+            found[name] = await judge(conn, name)
+            await tried.rollback()
+    assert found == {name: (state, reason) for name, (_, state, reason) in GUARDS.items()}
+
+
+async def test_what_may_have_gone_out_counts_for_the_person_on_every_chip(db: Database):
+    async with transaction(db.pool) as conn:
+        fleet = await given.add_fleet(conn, chips=2)
+        contact = await given.add_person(conn, 1)
+        await given.add_send(conn, fleet, contact, chip=1, state="unknown", claimed_at=AT - DAY, called_at=AT - DAY)
+        send = await given.add_send(conn, fleet, contact, expires_at=AT + 30 * DAY)
+    assert (await claim(db.pool, fleet)).later == 1
+    assert (await send_row(db.pool, send))["due_at"] == AT + 6 * DAY
+
+
+@pytest.mark.parametrize("state", ["claimed", "calling"])
+async def test_nothing_else_goes_to_a_person_while_something_is_on_its_way(state: str, db: Database):
+    async with transaction(db.pool) as conn:
+        fleet = await given.add_fleet(conn)
+        contact = await given.add_person(conn, 1)
+        await given.add_send(conn, fleet, contact, state=state, claimed_at=AT, called_at=AT)
+        await conn.execute(
+            "insert into conversations (chip_id, contact_id, window_until) values ($1, $2, $3)", fleet.chips[0], contact, AT + HOUR
+        )
+        reply = await given.add_reply(conn, fleet, contact)
+    assert (await claim(db.pool, fleet)).later == 1
+    assert (await send_row(db.pool, reply))["due_at"] == AT + timedelta(seconds=6)
+
+
+LATER = {
+    "closed hours": (nothing, datetime(2026, 6, 2, 1, tzinfo=UTC), datetime(2026, 6, 2, 12, tzinfo=UTC)),  # 22:00 → 9:00 there
+    "a week after the last one": (past(6 * DAY), AT, AT + DAY),
+    "30 days after the fourth": (past(8 * DAY, 15 * DAY, 22 * DAY, 29 * DAY), AT, AT + DAY),
+    "the cooldown's end": (sql("update contacts set cooldown_until = $1", AT + 5 * HOUR), AT, AT + 5 * HOUR),
+    "never after its own end": (sql("update contacts set cooldown_until = $1", AT + 400 * DAY), AT, AT + 30 * DAY),
+}
+
+
+async def test_what_time_heals_is_moved_to_that_time(db: Database):
+    found: dict[str, datetime] = {}
+    async with db.pool.acquire() as conn:
+        for name, (change, at, _) in LATER.items():
+            tried = conn.transaction()
+            await tried.start()
+            fleet = await given.add_fleet(conn)
+            contact = await given.add_person(conn, 1)
+            send = await given.add_send(conn, fleet, contact, expires_at=AT + 30 * DAY)
+            await change(conn, fleet, contact, send)
+            assert (await given.claimer().claim(conn, fleet.portfolio, limit=50, at=at)).later == 1
+            found[name] = await conn.fetchval("select due_at from sends where id = $1", send)
+            await tried.rollback()
+    assert found == {name: due_at for name, (_, _, due_at) in LATER.items()}
+
+
+OPEN = [
+    ("Sunday", datetime(2026, 5, 31, 15, tzinfo=UTC), "America/Sao_Paulo", False),
+    ("Saturday before closing", datetime(2026, 5, 30, 18, 59, tzinfo=UTC), "America/Sao_Paulo", True),
+    ("Saturday after closing", datetime(2026, 5, 30, 21, tzinfo=UTC), "America/Sao_Paulo", False),
+    ("a holiday", datetime(2026, 6, 4, 15, tzinfo=UTC), "America/Sao_Paulo", False),
+    ("too early in Manaus, open in São Paulo", datetime(2026, 6, 1, 12, 30, tzinfo=UTC), "America/Manaus", False),
+    ("open in Manaus, closed in São Paulo", datetime(2026, 6, 1, 23, 30, tzinfo=UTC), "America/Manaus", True),
+]
+
+
+async def test_hours_are_the_persons_own(db: Database):
+    by = given.claimer(holidays=frozenset({date(2026, 6, 4)}))
+    async with transaction(db.pool) as conn:
+        fleet = await given.add_fleet(conn)
+        for nth, (name, at, zone, is_open) in enumerate(OPEN):
+            contact = await given.add_person(conn, nth, zone=zone)
+            send = await given.add_send(conn, fleet, contact, due_at=at)
+            taken = (await by.claim(conn, fleet.portfolio, limit=50, at=at)).taken
+            assert (send in {one.send_id for one in taken}) == is_open, name
+
+
+async def test_a_reply_needs_an_open_window_and_nothing_of_the_budgets(db: Database):
+    async with transaction(db.pool) as conn:
+        fleet = await given.add_fleet(conn, budget=0, limit=0)
+        people = [await given.add_person(conn, nth, consent=None) for nth in range(3)]
+        sends = [await given.add_reply(conn, fleet, person) for person in people]
+        windows = [AT + HOUR, AT, None]
+        for person, until in zip(people, windows, strict=True):
+            await conn.execute(
+                "insert into conversations (chip_id, contact_id, window_until) values ($1, $2, $3)", fleet.chips[0], person, until
+            )
+    await claim(db.pool, fleet, at=AT)
+    rows = [await send_row(db.pool, send) for send in sends]
+    assert [row["state"] for row in rows] == ["claimed", "cancelled", "cancelled"]
+    assert [row["cap_day"] for row in rows] == [None] * 3
+    assert await given.slots_open(db.pool) == 0
+
+
+async def test_two_messages_to_one_person_keep_six_seconds(db: Database):
+    async with transaction(db.pool) as conn:
+        fleet = await given.add_fleet(conn)
+        person = await given.add_person(conn, 1)
+        until = AT + HOUR
+        await conn.execute(
+            "insert into conversations (chip_id, contact_id, window_until) values ($1, $2, $3)", fleet.chips[0], person, until
+        )
+        first, second = [await given.add_reply(conn, fleet, person) for _ in range(2)]
+    assert [send.send_id for send in (await claim(db.pool, fleet)).taken] == [first]
+    assert (await claim(db.pool, fleet)).taken == ()
+    assert (await send_row(db.pool, second))["due_at"] == AT + timedelta(seconds=6)
+
+
+async def test_the_chips_day_is_its_own_and_its_budget_is_kept(db: Database):
+    async with transaction(db.pool) as conn:
+        fleet = await given.add_fleet(conn, budget=5)
+        ids = await given.add_sends(conn, fleet, 8)
+    first = await claim(db.pool, fleet, limit=3)
+    second = await claim(db.pool, fleet)
+    third = await claim(db.pool, fleet)
+    assert [[send.send_id for send in done.taken] for done in (first, second, third)] == [ids[:3], ids[3:5], []]
+    tomorrow = await claim(db.pool, fleet, at=AT + DAY)
+    assert [send.send_id for send in tomorrow.taken] == []  # their time was over
+    async with transaction(db.pool) as conn:
+        await conn.execute("update sends set expires_at = $1 where state = 'planned'", AT + 2 * DAY)
+    assert len((await claim(db.pool, fleet, at=AT + DAY)).taken) == 3
+
+
+async def test_people_are_counted_once_in_the_portfolios_day(db: Database):
+    async with transaction(db.pool) as conn:
+        fleet = await given.add_fleet(conn, chips=2, limit=3)
+        ids = await given.add_sends(conn, fleet, 6, chip=None)
+        holder = (await send_row(conn, ids[5]))["contact_id"]
+        earlier = await given.add_past(conn, fleet, holder, AT - 20 * DAY, chip=1)
+        await conn.execute(
+            "insert into budget_uses (send_id, portfolio_id, contact_id, from_at, until_at) values ($1, $2, $3, $4, $5)",
+            earlier,
+            fleet.portfolio,
+            holder,
+            AT - 20 * DAY,
+            AT + HOUR,
+        )
+    taken = (await claim(db.pool, fleet)).taken
+    assert [send.send_id for send in taken] == [ids[0], ids[1], ids[5]]  # two new people, and the one who has a slot
+    assert await given.slots_open(db.pool) == 3
+    assert (await claim(db.pool, fleet)).taken == ()
+
+
+LIMITS: dict[int | None, int] = {None: 250, -1: 300, 0: 0, 260: 260}
+
+
+async def test_an_unknown_limit_is_250(db: Database):
+    async with transaction(db.pool) as conn:
+        fleet = await given.add_fleet(conn, budget=1000)
+        await given.add_sends(conn, fleet, 300)
+    found: dict[int | None, int] = {}
+    async with db.pool.acquire() as conn:
+        for limit in LIMITS:
+            tried = conn.transaction()
+            await tried.start()
+            await conn.execute("update portfolios set messaging_limit = $1", limit)
+            found[limit] = len((await given.claimer().claim(conn, fleet.portfolio, limit=500, at=AT)).taken)
+            await tried.rollback()
+    assert found == LIMITS
+
+
+async def test_money_is_spent_in_the_order_of_the_sends(db: Database):
+    async with transaction(db.pool) as conn:
+        fleet = await given.add_fleet(conn)
+        await conn.execute("insert into prices (category, amount, currency, since) values ('marketing', 0.0625, 'USD', '2026-01-01')")
+        await conn.execute("update portfolios set spend_day_max = $1", Decimal("0.20"))
+        ids = await given.add_sends(conn, fleet, 5)
+    assert [send.send_id for send in (await claim(db.pool, fleet)).taken] == ids[:3]
+    assert (await claim(db.pool, fleet)).taken == ()
+
+
+async def test_what_is_held_back_blocks_nobody_behind_it(db: Database):
+    async with transaction(db.pool) as conn:
+        fleet = await given.add_fleet(conn, chips=3)
+        await given.add_sends(conn, fleet, 60, chip=0, due_at=AT - HOUR)
+        await conn.execute("update chips set status = 'paused', paused_from = 'warming' where id = $1", fleet.chips[0])
+        resting = await given.add_sends(conn, fleet, 3, first=100, chip=1, due_at=AT - HOUR)
+        await conn.execute("update contacts set cooldown_until = $1 where name in ('Pessoa 100', 'Pessoa 101', 'Pessoa 102')", AT + HOUR)
+        free = await given.add_sends(conn, fleet, 2, first=200, chip=1)
+    first = await claim(db.pool, fleet, limit=3)
+    assert (first.taken, first.later, first.again) == ((), len(resting), True)
+    assert [send.send_id for send in (await claim(db.pool, fleet, limit=3)).taken] == free
+
+
+async def test_the_earliest_due_go_first_then_the_oldest(db: Database):
+    async with transaction(db.pool) as conn:
+        fleet = await given.add_fleet(conn, budget=3)
+        people = [await given.add_person(conn, nth) for nth in range(4)]
+        due = [AT, AT - HOUR, AT, AT - 2 * HOUR]
+        ids = [await given.add_send(conn, fleet, person, due_at=at) for person, at in zip(people, due, strict=True)]
+    assert [send.send_id for send in (await claim(db.pool, fleet)).taken] == [ids[3], ids[1], ids[0]]
+
+
+async def test_after_a_throttle_a_single_probe_goes_first(db: Database):
+    async with transaction(db.pool) as conn:
+        fleet = await given.add_fleet(conn, chips=2)
+        await given.add_sends(conn, fleet, 10, chip=None)
+        await throttle("chip", "{chip}", AT)(conn, fleet, 0, 0)
+    taken = (await claim(db.pool, fleet)).taken
+    assert sorted(send.chip_id for send in taken) == [fleet.chips[0], *[fleet.chips[1]] * 5]
+
+
+async def test_the_claim_tells_the_planner_when_the_person_is_free_again(db: Database):
+    async with transaction(db.pool) as conn:
+        fleet = await given.add_fleet(conn)
+        fresh, often = await given.add_person(conn, 1), await given.add_person(conn, 2)
+        for ago in (8 * DAY, 15 * DAY, 22 * DAY):
+            await given.add_past(conn, fleet, often, AT - ago)
+        for person in (fresh, often):
+            await given.add_send(conn, fleet, person)
+    await claim(db.pool, fleet)
+    rows = await db.pool.fetch("select next_marketing_at from contacts order by id")
+    assert [row["next_marketing_at"] for row in rows] == [AT + 7 * DAY, AT + 8 * DAY]
