@@ -75,7 +75,6 @@ STORIES = """
     131000                        ->  accepted failed
     130429                        ->  accepted
     130472                        ->  accepted
-    131026 131000                 ->  accepted undeliverable
     131000 sent                   ->  accepted failed
     131000 delivered              ->  accepted delivered reached
     delivered 131000              ->  accepted delivered reached
@@ -113,6 +112,7 @@ REPLIES = """
     0 1            2                 ->  0
     0 10           5                 ->  1
     5              4                 ->  0
+    5              5                 ->  1
 """
 
 
@@ -204,6 +204,48 @@ def test_signs_of_the_platform_and_conversations_are_counted_once() -> None:
     assert (old["conversations_7d"], old["media_7d"], old["spam_errors_7d"], old["accepted_30d"]) == (0, Media.NONE, 0, 1)
 
 
+TALKS = """
+    sent at hours  messages at hours  at day  ->  conversations
+    0              1 2 50             3       ->  1
+    -              1                  3       ->  0
+    0              1 170              8       ->  1
+    0              1 100              8       ->  0
+    0              1                  6       ->  1
+"""
+
+
+@pytest.mark.parametrize(("sent", "messages", "day", "expected"), rows(TALKS))
+def test_a_conversation_is_counted_once_in_seven_days_when_a_person_answers(sent: str, messages: str, day: str, expected: str) -> None:
+    tally = Tally(ZONE)
+    if sent != "-":
+        tally.accepted(START, "ana", "a")
+    for hours in messages.split():
+        tally.apply(received(START + int(hours) * HOUR, message_id=f"in {hours}"))
+    assert counted(tally, START + int(day) * DAY)["conversations_7d"] == int(expected)
+
+
+def test_nothing_older_than_thirty_days_is_looked_at() -> None:
+    tally = Tally(ZONE)
+    tally.accepted(START, "ana", "a")
+    tally.apply(status("delivered"))
+    tally.reachable(START.date() + DAY, 5)
+    seen = counted(tally, START + 30 * DAY)
+    assert (seen["phase_matured"].reached, seen["unanswered_run"], seen["sending_days_in_phase"], seen["idle_days"]) == (1, 1, 1, 1)
+    seen = counted(tally, START + 32 * DAY)
+    assert (seen["phase_matured"].reached, seen["unanswered_run"], seen["sending_days_in_phase"], seen["idle_days"]) == (0, 0, 0, 0)
+
+
+def test_of_two_failures_of_one_send_the_earlier_counts() -> None:
+    early = MessageFailed(at=START, message_id="a", code=131026)
+    late = MessageFailed(at=START + HOUR, message_id="a", code=131049)
+    for order in ((early, late), (late, early)):
+        tally = Tally(ZONE)
+        tally.accepted(START, "ana", "a")
+        for event in order:
+            tally.apply(event)
+        assert counted(tally, START + 2 * DAY)["phase_matured"] == Counts(accepted=1, undeliverable=1)
+
+
 def test_what_is_unknown_is_in_no_rate() -> None:
     tally = Tally(ZONE)
     tally.unknown(START)
@@ -249,7 +291,7 @@ def recount(sends: list[Sent], facts: Iterable[Event], first: datetime, last: da
 
 
 def _latest(sends: list[Sent], fact: Any) -> Sent | None:
-    before = [send for send in sends if send.person == fact.phone and send.at <= fact.at]
+    before = [send for send in sends if send.person == fact.phone and send.at < fact.at + timedelta(seconds=1)]
     return before[-1] if before else None
 
 

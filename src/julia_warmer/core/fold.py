@@ -9,16 +9,18 @@ Status     statuses join: read > delivered > failed > sent, in any order and how
 reached    delivered, and no earlier accepted send of this chip to this person less than 7 days before: people count once in
            seven days. It is the denominator of replies and opt-outs.
 replied    a message from the person at most 72 h after the acceptance, credited to the latest accepted send to that person
-           before it; once per send, and only when the send counts as reached.
+           before it; once per send, and only when the send counts as reached. The platform's moments are whole seconds: what came
+           in the second of the acceptance came after it.
 opted_out  a request to stop, credited to the latest accepted send of the 7 days before it; once per send.
 failures   131026 undeliverable, 131049 limited; throttles and 130472 (Meta's experiment) in none; every other code failed,
-           131048 (spam) too.
+           131048 (spam) too. Of two failures of one send the earlier counts.
 held       the answer said so at acceptance, whatever came of it.
 Windows    whole hours, none that began before `rearmed_at`. Matured: hours that ended `mature_h` ago or more; fresh: `fresh_h`.
            phase_matured from the hour that holds `phase_since`; recent_* from the newest hour back until `recent_sends` were
            accepted, the hour that crosses included; last_hours this hour and the one before. "N days" means hours that began
-           at most N x 24 h before this one.
+           at most N x 24 h before this one; nothing older than 30 days is looked at, neither hours nor days.
 Run        unanswered_run: people reached in the newest matured hours, back to and without the first hour with a reply.
+Talks      conversations_7d: a message from a person whom the chip had written to, once in seven days, in the hour of the message.
 Days       the chip's calendar. Finished: before today. In the phase: days that begin at or after the hour of `phase_since`.
            Spam errors since re-arming: in hours that began at or after `rearmed_at`.
 """
@@ -49,6 +51,9 @@ from julia_warmer.core.policy import EvidenceRules
 REACHED_ONCE_IN = timedelta(days=7)
 REPLY_WITHIN = timedelta(hours=72)
 OPT_OUT_WITHIN = timedelta(days=7)
+TALKS_ONCE_IN = timedelta(days=7)
+SAME_SECOND = timedelta(seconds=1)
+DAYS_BACK = 30
 
 UNDELIVERABLE, LIMITED, SPAM = 131026, 131049, 131048
 NOT_COUNTED = frozenset({4, 80007, 130429, 131056, 131057, 130472})  # throttles, and Meta's experiment: nobody's fault
@@ -127,7 +132,7 @@ class _Send:
     row: Row
     first: bool  # no earlier send to this person within seven days
     standing: Standing = Standing.SENT
-    failure: str | None = None
+    failed: tuple[datetime, int] | None = None  # the earliest failure: when, and its code (0 for none)
     replied: bool = False
     opted_out: bool = False
 
@@ -143,8 +148,8 @@ class _Send:
             if self.first:
                 row[REACHED] += sign
                 row[REPLIED] += sign * self.replied
-        elif self.failure is not None:
-            row[COLUMN[self.failure]] += sign
+        elif self.failed is not None and (failure := failure_of(self.failed[1])) is not None:
+            row[COLUMN[failure]] += sign
         if self.standing is Standing.READ:
             row[COLUMN["read"]] += sign
 
@@ -155,10 +160,7 @@ def person_of(phone: str | None, user_id: str | None) -> str | None:
 
 
 class Tally:
-    """One chip's counts, kept up to date send by send and fact by fact. Facts may come late, twice and in any order.
-
-    Moments given to `counts` must not go back: what is older than the longest window is forgotten.
-    """
+    """One chip's counts, kept up to date send by send and fact by fact. Facts may come late, twice and in any order."""
 
     def __init__(self, zone: str, *, person: Callable[[str | None, str | None], str | None] = person_of) -> None:
         self._zone = zone
@@ -171,8 +173,8 @@ class Tally:
         self._reachable: dict[date, int] = {}
         self._received: dict[int, int] = defaultdict(int)
         self._seen: set[str] = set()  # ids of messages, calls and spam failures that were counted
-        self._wrote_at: dict[str, int] = {}  # person: the last hour we wrote, they wrote
-        self._heard_at: dict[str, int] = {}
+        self._talked_at: dict[str, datetime] = {}  # person: when the last conversation counted
+        self._talks: list[int] = []
         self._media_at: dict[Media, int] = {}
         self._calls: list[int] = []
         self._spam: list[int] = []
@@ -189,7 +191,6 @@ class Tally:
         send = self._by_id[message_id] = _Send(at, row, first)
         insort(sends, send, key=_sent_at)
         self._days[local_day(at, self._zone)] += 1
-        self._wrote_at[person] = max(hour, self._wrote_at.get(person, hour))
         self._media_at[media] = max(hour, self._media_at.get(media, hour))
 
     def unknown(self, at: datetime, *, settled: bool = False) -> None:
@@ -223,8 +224,8 @@ class Tally:
     def counts(self, at: datetime, *, state: ChipState, evidence: EvidenceRules) -> CountFields:
         """All that a snapshot at this moment says about messages, days and signs of the platform."""
         now = _hour(at)
-        month, week = now - 30 * 24, now - 7 * 24
-        armed = _hour_from(state.rearmed_at)
+        month, week = now - DAYS_BACK * 24, now - 7 * 24
+        armed = max(month, _hour_from(state.rearmed_at))
         matured = _ended_by(at - timedelta(hours=evidence.mature_h))
         fresh = _ended_by(at - timedelta(hours=evidence.fresh_h))
         today = local_day(at, self._zone)
@@ -246,7 +247,7 @@ class Tally:
             accepted_today=self._days.get(today, 0),
             accepted_30d=sum([row[ACCEPTED] for row in self._rows[bisect_left(self._hours, month) :]]),
             received_30d=_since(self._received, month),
-            conversations_7d=self._conversations(week),
+            conversations_7d=sum(1 for hour in self._talks if hour >= week),
             media_7d=Media(sum(media for media, hour in self._media_at.items() if hour >= week)),
             calls_answered_7d=sum(1 for hour in self._calls if hour >= week),
             spam_errors_7d=sum(1 for hour in self._spam if hour >= week),
@@ -263,16 +264,20 @@ class Tally:
             self._rows.insert(place, [0] * len(NAMES))
         return self._rows[place]
 
-    def _lift(self, message_id: str, standing: Standing, failure: str | None = None) -> None:
+    def _lift(self, message_id: str, standing: Standing) -> None:
         send = self._by_id.get(message_id)
-        if send is None or standing <= send.standing:
-            return
-        send.count(-1)
-        send.standing, send.failure = standing, failure
-        send.count(+1)
+        if send is not None and standing > send.standing:
+            send.count(-1)
+            send.standing = standing
+            send.count(+1)
 
     def _fail(self, event: MessageFailed) -> None:
-        self._lift(event.message_id, Standing.FAILED, failure_of(event.code))
+        failed = event.at, event.code or 0
+        send = self._by_id.get(event.message_id)
+        if send is not None and (send.failed is None or failed < send.failed):
+            send.count(-1)
+            send.failed, send.standing = failed, max(send.standing, Standing.FAILED)
+            send.count(+1)
         if event.code == SPAM:
             self._once(f"spam {event.message_id}", self._spam, event.at)
 
@@ -283,11 +288,15 @@ class Tally:
         self._seen.add(event.message_id)
         hour = _hour(event.at)
         self._received[hour] += 1
-        self._heard_at[person] = max(hour, self._heard_at.get(person, hour))
         media = media_of(event.message_type)
         self._media_at[media] = max(hour, self._media_at.get(media, hour))
         send = self._latest(person, event.at)
-        if send is not None and not send.replied and event.at - send.at <= REPLY_WITHIN:
+        if send is None:
+            return
+        if person not in self._talked_at or event.at - self._talked_at[person] >= TALKS_ONCE_IN:
+            self._talked_at[person] = event.at
+            self._talks.append(hour)
+        if not send.replied and event.at - send.at <= REPLY_WITHIN:
             send.count(-1)
             send.replied = True
             send.count(+1)
@@ -307,7 +316,7 @@ class Tally:
     def _latest(self, person: str, at: datetime) -> _Send | None:
         """The latest send to a person that was accepted by this moment."""
         for send in reversed(self._by_person.get(person, ())):
-            if send.at <= at:
+            if send.at < at + SAME_SECOND:
                 return send
         return None
 
@@ -337,20 +346,18 @@ class Tally:
         first = local_day(phase_since, self._zone)
         if day_start(first, self._zone) < phase_since.replace(minute=0, second=0, microsecond=0):
             first += timedelta(days=1)
+        first = max(first, today - timedelta(days=DAYS_BACK))
         return [first + timedelta(days=n) for n in range((today - first).days)]
 
     def _idle(self, today: date) -> int:
         """Finished days in a row, newest first, on which people could be reached and nobody was. Other days are skipped."""
         idle = 0
-        for day in sorted((day for day, n in self._reachable.items() if n > 0 and day < today), reverse=True):
+        first = today - timedelta(days=DAYS_BACK)
+        for day in sorted((day for day, n in self._reachable.items() if n > 0 and first <= day < today), reverse=True):
             if self._days.get(day):
                 break
             idle += 1
         return idle
-
-    def _conversations(self, since: int) -> int:
-        self._heard_at = {person: hour for person, hour in self._heard_at.items() if hour >= since}
-        return sum(1 for person in self._heard_at if self._wrote_at.get(person, -1) >= since)
 
 
 def _sent_at(send: _Send) -> datetime:

@@ -187,7 +187,7 @@ class Snapshot:
     # over 30 days, and over 7
     accepted_30d: int = 0
     received_30d: int = 0
-    conversations_7d: int = 0  # people with at least one message each way
+    conversations_7d: int = 0  # people who answered a message of ours, each once in seven days
     media_7d: Media = Media.NONE
     templates_green: int = 0
     templates_paused: int = 0  # in use within 7 days and paused or disabled now
