@@ -29,7 +29,8 @@ from rich.text import Text
 
 from julia_warmer.core.errors import WarmerError
 
-out = Console(highlight=False)
+PIPE_WIDTH = 240  # columns of a table that no terminal limits
+out = Console(highlight=False, width=None if sys.stdout.isatty() else PIPE_WIDTH)
 err = Console(stderr=True, highlight=False)
 Columns = Mapping[str, Callable[[Any], Any]]  # a column's title, and how it is read from a row
 
