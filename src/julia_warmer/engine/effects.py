@@ -5,12 +5,12 @@ Effects follow from what is stored, never from the order in which facts came in.
 
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 import orjson
 
-from julia_warmer.cloud.codes import CODES
 from julia_warmer.core import fold
 from julia_warmer.core.events import (
     AccountRestricted,
@@ -18,28 +18,22 @@ from julia_warmer.core.events import (
     Event,
     MessageFailed,
     MessageReceived,
-    NumberChanged,
-    OptInResumed,
     OptOutRequested,
     QualityChanged,
     SignupReceived,
     StatusFact,
     kind_of,
 )
-from julia_warmer.core.phone import e164_with_ninth
 from julia_warmer.engine.news import FLAGGED, alerts_for, write_news
-from julia_warmer.engine.scene import Arrival, Places, Scene, find_places, meet, names_in, new_names_in
+from julia_warmer.engine.persons import SINCE_MAX, judge_people, rename_people, resume_people
+from julia_warmer.engine.scene import Arrival, Places, Scene, find_places, meet
 from julia_warmer.engine.urgent import apply_opt_outs
-from julia_warmer.store import contacts, facts, inbound, people, platform
+from julia_warmer.store import facts, inbound, people, platform
 from julia_warmer.store.db import Connection
 from julia_warmer.store.facts import Deed, EventRow, HourCounts, Moved, Said
 from julia_warmer.store.inbound import Heard, Received
-from julia_warmer.store.people import PLATFORM_SOURCES, Names, Warmth
 from julia_warmer.store.seal import Seal
 
-SINCE_MAX = timedelta(days=16)  # how far back earlier facts may still matter: twice the longest delay of a webhook
-ENGAGEMENT_WEIGHT = 4.0  # the engagement that a contact was imported with counts like so many messages
-UNDELIVERABLE, LIMITED = [fold.UNDELIVERABLE], [fold.LIMITED]
 NO_FAILURE = [fold.UNDELIVERABLE, fold.LIMITED, *sorted(fold.NOT_COUNTED)]  # counted elsewhere, or nowhere
 REPLY_H, OPT_OUT_H = fold.REPLY_WITHIN // timedelta(hours=1), fold.OPT_OUT_WITHIN // timedelta(hours=1)
 CODE_MAX = 2**31 - 1
@@ -49,23 +43,34 @@ KEPT_OF_A_FACT = (
     *("until", "effective_at", "field", "severity", "purpose", "call_id", "answered", "by_person", "referral", "played", "name_status"),
 )
 
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """How many facts were new, and the messages to numbers that are not ours: nobody can be told of them."""
+
+    new: int
+    strays: tuple[Arrival, ...] = ()
+
+
 Counting = defaultdict[tuple[int, datetime], HourCounts]  # by chip and clock hour
 
 
-async def apply_facts(conn: Connection, arrivals: Sequence[Arrival], *, at: datetime, seal: Seal) -> int:
-    """Write facts once and let the new ones have their effects; returns how many were new. All or none: the caller has a savepoint."""
+async def apply_facts(conn: Connection, arrivals: Sequence[Arrival], *, at: datetime, seal: Seal) -> Written:
+    """Write facts once and let the new ones have their effects. All or none: the caller has a savepoint."""
     early = await facts.adopt_early(conn, since=at - SINCE_MAX)
     if not arrivals and not early:
-        return 0
-    events = [arrival.event for arrival in arrivals]
-    places = await find_places(conn, events)
-    await _hear(conn, arrivals, places)
+        return Written(0)
+    places = await find_places(conn, [arrival.event for arrival in arrivals])
+    strays = tuple(arrival for arrival in arrivals if isinstance(arrival.event, MessageReceived) and not places.chip_of(arrival.event))
+    ours = [arrival for arrival in arrivals if arrival not in strays] if strays else arrivals
+    events = [arrival.event for arrival in ours]
+    await _hear(conn, ours, places)
     await write_news(conn, events, places, at=at)
     scene = await meet(conn, events, places, also=[one.contact_id for one in early], at=at)
-    new = [arrival.event for arrival in await _append(conn, arrivals, scene, at=at)]
+    new = [arrival.event for arrival in await _append(conn, ours, scene, at=at)]
     said = [Said(one.send_id, one.kind, one.at, one.code, one.category, one.pricing_type) for one in early]
     await _take_effect(conn, new, said, scene, at=at, seal=seal)
-    return len(new)
+    return Written(len(new), strays)
 
 
 async def _take_effect(conn: Connection, new: Sequence[Event], early: list[Said], scene: Scene, *, at: datetime, seal: Seal) -> None:
@@ -74,13 +79,13 @@ async def _take_effect(conn: Connection, new: Sequence[Event], early: list[Said]
         await apply_opt_outs(conn, opt_outs, at=at)  # done before the 200 already, unless the database refused something then
     messages = await _keep_messages(conn, new, scene, at=at, seal=seal)
     said = [*early, *_said(new, scene), *await _credit(conn, messages, opt_outs, scene)]
-    moved = await facts.move_sends(conn, said, undeliverable=UNDELIVERABLE, limited=LIMITED, no_failure=NO_FAILURE)
+    moved = await facts.move_sends(conn, said, undeliverable=[fold.UNDELIVERABLE], limited=[fold.LIMITED], no_failure=NO_FAILURE)
     counting: Counting = defaultdict(HourCounts)
     await _count_calls(conn, new, scene, counting, at=at)
     await _open_windows(conn, new, messages, opt_outs, scene, counting, at=at)
-    await _judge_people(conn, moved, messages, scene, at=at)
-    await _rename(conn, new, scene, at=at)
-    await _resume(conn, new, scene, at=at)
+    await judge_people(conn, moved, messages, scene, at=at)
+    await rename_people(conn, new, scene, at=at)
+    await resume_people(conn, new, scene, at=at)
     _count_moves(moved, counting)
     await _count_signs(conn, new, scene.places, counting)
     await facts.add_counts(conn, counting)
@@ -245,103 +250,6 @@ async def _open_windows(
     for one in await inbound.open_windows(conn, heard):
         counting[one.chip_id, _hour(one.at)].conversations += 1
     await people.hear_people(conn, [one.contact_id for one in heard], [one.at for one in heard], at=at)
-
-
-# ------------------------------------------------------------------ what becomes known of people
-
-
-async def _judge_people(
-    conn: Connection, moved: Sequence[Moved], messages: Sequence[MessageReceived], scene: Scene, *, at: datetime
-) -> None:
-    """How engaged people are, and whether they can be reached."""
-    changed: dict[int, list[int]] = defaultdict(lambda: [0, 0])
-    for one in moved:
-        if one.counts and (one.delivered or one.replied):
-            sums = changed[one.contact_id]
-            sums[0] += one.delivered
-            sums[1] += one.replied
-    warmth = [Warmth(contact_id, *sums) for contact_id, sums in sorted(changed.items())]
-    await people.warm_people(conn, warmth, weight=ENGAGEMENT_WEIGHT, at=at)
-    wrote = {contact_id for event in messages if (contact_id := scene.contact_of(event)) is not None}
-    back = {contact_id for contact_id in wrote if (person := scene.persons.get(contact_id)) and person.is_undeliverable}
-    wait = CODES[fold.LIMITED].wait
-    assert wait is not None
-    await people.judge_reachability(
-        conn,
-        sorted(back | {one.contact_id for one in moved if one.failure_changed}),
-        undeliverable=UNDELIVERABLE,
-        limited=LIMITED,
-        cooldown_h=wait.first_s / 3600,
-        cooldown_h_max=wait.max_s / 3600,
-        at=at,
-    )
-
-
-async def _rename(conn: Connection, new: Sequence[Event], scene: Scene, *, at: datetime) -> None:
-    """Keep how the platform names people, and let stops follow them to their new names."""
-    learned = _learned(new, scene)
-    await people.name_people(conn, learned, at=at)
-    met = [contact_id for contact_id, names in learned.items() if names.user_id]
-    for event in new:
-        if isinstance(event, NumberChanged) and new_names_in(event) != Names():
-            met += await _move(conn, event, scene, at=at)
-    stopped = await people.stop_suppressed(conn, sorted(set(met)), at=at)
-    await contacts.refresh_standing(conn, stopped, at=at)
-    await people.cancel_sends(conn, dict.fromkeys(stopped, "all"), reason="asked to stop", at=at)
-
-
-def _learned(new: Sequence[Event], scene: Scene) -> dict[int, Names]:
-    """New names of known people. A status tells a user id only of somebody who has none yet: it may be an old one."""
-    learned: dict[int, Names] = {}
-    for event in new:
-        contact_id = scene.contact_of(event)
-        person = scene.persons.get(contact_id) if contact_id is not None else None
-        if person is None or isinstance(event, NumberChanged) or (names := names_in(event)) is None:
-            continue
-        wa_id = names.wa_id if names.phone_key == person.phone_key and names.wa_id != person.wa_id else None
-        is_newer = person.user_id is None or not isinstance(event, StatusFact)
-        user_id = names.user_id if is_newer and names.user_id != person.user_id else None
-        if wa_id or user_id:
-            known = learned.get(person.id, Names())
-            learned[person.id] = Names(wa_id=wa_id or known.wa_id, user_id=user_id or known.user_id)
-    return learned
-
-
-async def _move(conn: Connection, event: NumberChanged, scene: Scene, *, at: datetime) -> list[int]:
-    """A person has another number or user id. What is suppressed goes along; so does the contact, unless the number is another's."""
-    old, new = names_in(event) or Names(), new_names_in(event)
-    contact_id = scene.contact_of(event)
-    person = scene.persons.get(contact_id) if contact_id is not None else None
-    if person is not None:
-        old = Names(phone_key=person.phone_key, user_id=person.user_id)
-    await people.copy_suppressions(conn, old=old, new=new)
-    if person is None or (new.phone_key == person.phone_key and new.user_id in (None, person.user_id)):
-        return []
-    phone = e164_with_ninth(new.wa_id) if new.wa_id else None
-    moved = await people.move_person(conn, person.id, phone=phone, names=new, at=at)
-    if moved.taken is None:
-        return [person.id]
-    await people.leave_number(conn, person.id, at=at)
-    return [moved.taken]
-
-
-async def _resume(conn: Connection, new: Sequence[Event], scene: Scene, *, at: datetime) -> None:
-    """WhatsApp's marketing switch and sign-up page, by the facts' own time: what was said last holds."""
-    signups = {
-        (contact_id, event.signup_id): event.at
-        for event in new
-        if isinstance(event, SignupReceived) and (contact_id := scene.contact_of(event)) is not None
-    }
-    await people.sign_up(conn, [key[0] for key in signups], [key[1] for key in signups], list(signups.values()), at=at)
-    switched = {
-        contact_id
-        for event in new
-        if (isinstance(event, OptInResumed) or (isinstance(event, OptOutRequested) and event.source in PLATFORM_SOURCES))
-        and (contact_id := scene.contact_of(event)) is not None
-    }
-    last = await people.list_switches(conn, sorted(switched), since=at - SINCE_MAX)
-    resumed = await people.resume_marketing(conn, [switch for switch in last if switch.resumed], at=at)
-    await contacts.refresh_standing(conn, sorted({*resumed, *(key[0] for key in signups)}), at=at)
 
 
 # ------------------------------------------------------------------ counts

@@ -156,7 +156,8 @@ async def _apply(conn: Connection, arrivals: Sequence[Arrival], *, at: datetime,
     """Apply facts together; when the database refuses, halve until the one at fault is alone. Returns how many are new, and the bad."""
     try:
         async with conn.transaction():
-            return await apply_facts(conn, arrivals, at=at, seal=seal), []
+            written = await apply_facts(conn, arrivals, at=at, seal=seal)
+        return written.new, [_refused(stray, "a message to a number that is not ours", seal) for stray in written.strays]
     except REFUSALS as error:
         if not arrivals:
             raise

@@ -1,0 +1,115 @@
+"""What new facts tell of people: how they take our messages, how the platform names them now, what they allow again. Their rows are locked.
+
+Requests to stop are not its business: they acted before the 200, in `engine/urgent`.
+"""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from julia_warmer.cloud.codes import CODES
+from julia_warmer.core import fold
+from julia_warmer.core.events import Event, MessageReceived, NumberChanged, OptInResumed, OptOutRequested, SignupReceived, StatusFact
+from julia_warmer.core.phone import e164_with_ninth
+from julia_warmer.engine.scene import Scene, names_in, new_names_in
+from julia_warmer.store import contacts, people
+from julia_warmer.store.db import Connection
+from julia_warmer.store.facts import Moved
+from julia_warmer.store.people import PLATFORM_SOURCES, Names, Warmth
+
+SINCE_MAX = timedelta(days=16)  # how far back earlier facts may still matter: twice the longest delay of a webhook
+ENGAGEMENT_WEIGHT = 4.0  # the engagement that a contact was imported with counts like so many messages
+
+
+async def judge_people(
+    conn: Connection, moved: Sequence[Moved], messages: Sequence[MessageReceived], scene: Scene, *, at: datetime
+) -> None:
+    """How engaged people are, and whether they can be reached."""
+    changed: dict[int, list[int]] = defaultdict(lambda: [0, 0])
+    for one in moved:
+        if one.counts and (one.delivered or one.replied):
+            sums = changed[one.contact_id]
+            sums[0] += one.delivered
+            sums[1] += one.replied
+    warmth = [Warmth(contact_id, *sums) for contact_id, sums in sorted(changed.items())]
+    await people.warm_people(conn, warmth, weight=ENGAGEMENT_WEIGHT, at=at)
+    wrote = {contact_id for event in messages if (contact_id := scene.contact_of(event)) is not None}
+    back = {contact_id for contact_id in wrote if (person := scene.persons.get(contact_id)) and person.is_undeliverable}
+    wait = CODES[fold.LIMITED].wait
+    assert wait is not None
+    await people.judge_reachability(
+        conn,
+        sorted(back | {one.contact_id for one in moved if one.failure_changed}),
+        undeliverable=[fold.UNDELIVERABLE],
+        limited=[fold.LIMITED],
+        cooldown_h=wait.first_s / 3600,
+        cooldown_h_max=wait.max_s / 3600,
+        at=at,
+    )
+
+
+async def rename_people(conn: Connection, new: Sequence[Event], scene: Scene, *, at: datetime) -> None:
+    """Keep how the platform names people, and let stops follow them to their new names."""
+    learned = _learned(new, scene)
+    await people.name_people(conn, learned, at=at)
+    met = [contact_id for contact_id, names in learned.items() if names.user_id]
+    for event in new:
+        if isinstance(event, NumberChanged) and new_names_in(event) != Names():
+            met += await _move(conn, event, scene, at=at)
+    stopped = await people.stop_suppressed(conn, sorted(set(met)), at=at)
+    await contacts.refresh_standing(conn, stopped, at=at)
+    await people.cancel_sends(conn, dict.fromkeys(stopped, "all"), reason="asked to stop", at=at)
+
+
+def _learned(new: Sequence[Event], scene: Scene) -> dict[int, Names]:
+    """New names of known people. A status tells a user id only of somebody who has none yet: it may be an old one."""
+    learned: dict[int, Names] = {}
+    for event in new:
+        contact_id = scene.contact_of(event)
+        person = scene.persons.get(contact_id) if contact_id is not None else None
+        if person is None or isinstance(event, NumberChanged) or (names := names_in(event)) is None:
+            continue
+        wa_id = names.wa_id if names.phone_key == person.phone_key and names.wa_id != person.wa_id else None
+        is_newer = person.user_id is None or not isinstance(event, StatusFact)
+        user_id = names.user_id if is_newer and names.user_id != person.user_id else None
+        if wa_id or user_id:
+            known = learned.get(person.id, Names())
+            learned[person.id] = Names(wa_id=wa_id or known.wa_id, user_id=user_id or known.user_id)
+    return learned
+
+
+async def _move(conn: Connection, event: NumberChanged, scene: Scene, *, at: datetime) -> list[int]:
+    """A person has another number or user id. What is suppressed goes along; so does the contact, unless the number is another's."""
+    old, new = names_in(event) or Names(), new_names_in(event)
+    contact_id = scene.contact_of(event)
+    person = scene.persons.get(contact_id) if contact_id is not None else None
+    if person is not None:
+        old = Names(phone_key=person.phone_key, user_id=person.user_id)
+    await people.copy_suppressions(conn, old=old, new=new)
+    if person is None or (new.phone_key == person.phone_key and new.user_id in (None, person.user_id)):
+        return []
+    phone = e164_with_ninth(new.wa_id) if new.wa_id else None
+    moved = await people.move_person(conn, person.id, phone=phone, names=new, at=at)
+    if moved.taken is None:
+        return [person.id]
+    await people.leave_number(conn, person.id, at=at)
+    return [moved.taken]
+
+
+async def resume_people(conn: Connection, new: Sequence[Event], scene: Scene, *, at: datetime) -> None:
+    """WhatsApp's marketing switch and sign-up page, by the facts' own time: what was said last holds."""
+    signups = {
+        (contact_id, event.signup_id): event.at
+        for event in new
+        if isinstance(event, SignupReceived) and (contact_id := scene.contact_of(event)) is not None
+    }
+    await people.sign_up(conn, [key[0] for key in signups], [key[1] for key in signups], list(signups.values()), at=at)
+    switched = {
+        contact_id
+        for event in new
+        if (isinstance(event, OptInResumed) or (isinstance(event, OptOutRequested) and event.source in PLATFORM_SOURCES))
+        and (contact_id := scene.contact_of(event)) is not None
+    }
+    last = await people.list_switches(conn, sorted(switched), since=at - SINCE_MAX)
+    resumed = await people.resume_marketing(conn, [switch for switch in last if switch.resumed], at=at)
+    await contacts.refresh_standing(conn, sorted({*resumed, *(key[0] for key in signups)}), at=at)
