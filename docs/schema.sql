@@ -90,6 +90,7 @@ create table warmer.budget_uses (
     constraint budget_uses_send_id_fkey foreign key (send_id) references warmer.sends(id)
 );
 create index budget_uses_open on warmer.budget_uses using btree (portfolio_id, until_at);
+create index budget_uses_person on warmer.budget_uses using btree (portfolio_id, contact_id, until_at);
 
 create table warmer.campaigns (
     id bigint generated always as identity not null,
@@ -543,6 +544,7 @@ create index sends_cap on warmer.sends using btree (chip_id, cap_day) where (cap
 create index sends_contact on warmer.sends using btree (contact_id, accepted_at desc) where (accepted_at is not null);
 create index sends_due on warmer.sends using btree (portfolio_id, due_at) where (state = 'planned'::text);
 create index sends_due_chip on warmer.sends using btree (chip_id, due_at, id) where (state = 'planned'::text);
+create index sends_ending on warmer.sends using btree (expires_at) where (state = 'planned'::text);
 create index sends_in_flight on warmer.sends using btree (contact_id) where (state = any (array['claimed'::text, 'calling'::text, 'unknown'::text]));
 create index sends_leased on warmer.sends using btree (lease_until) where (state = any (array['claimed'::text, 'calling'::text]));
 create unique index sends_message_id on warmer.sends using btree (message_id) where (message_id is not null);
@@ -625,9 +627,9 @@ declare
     name text := 'events_' || to_char(first, 'YYYYMM');
 begin
     if to_regclass('warmer.' || name) is null then
-        perform pg_advisory_xact_lock(hashtext('warmer.events'));   -- two that need the same month: one makes it
+        perform pg_advisory_xact_lock(hashtext('warmer.events'));   -- of two that need the same month, one makes it
     end if;
-    if to_regclass('warmer.' || name) is null then
+    if not exists (select from pg_class where relname = name and relnamespace = 'warmer'::regnamespace) then   -- as committed by now
         execute format('create table warmer.%I partition of warmer.events for values from (%L) to (%L)',
                        name, first::text || ' 00:00+00', (first + interval '1 month')::date::text || ' 00:00+00');
     end if;
@@ -695,6 +697,7 @@ grant delete, insert, select, update on warmer.api_keys to warmer_app;
 grant delete, insert, select, update on warmer.attempts to warmer_app;
 grant insert, select on warmer.audit_log to warmer_app;
 grant delete, insert, select, update on warmer.budget_uses to warmer_app;
+grant delete, insert, select, update on warmer.campaign_hits to warmer_app;
 grant delete, insert, select, update on warmer.campaign_wells to warmer_app;
 grant delete, insert, select, update on warmer.campaigns to warmer_app;
 grant delete, insert, select, update on warmer.chip_counts to warmer_app;

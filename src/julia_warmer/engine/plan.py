@@ -15,9 +15,10 @@ from julia_warmer.core.days import day_start, next_day_start
 from julia_warmer.core.hours import open_span, span_within
 from julia_warmer.core.policy import HourRules, Policy
 from julia_warmer.engine.spread import Place, spread
-from julia_warmer.store import plans
+from julia_warmer.store import draws, plans
 from julia_warmer.store.db import Connection
-from julia_warmer.store.plans import Choice, DueChip, Hours, Load, Move, NewSend, Order, Outcome, Standing, Well
+from julia_warmer.store.draws import Choice, Hours, Order, Well
+from julia_warmer.store.plans import DueChip, Load, Move, NewSend, Outcome, Standing
 
 PLAN_MAX = 500  # chips of one transaction: their rows are locked for as long as it takes
 PASSES_MAX = 4  # of one plan: a pass deals the pool evenly, the next ones deal what was left over
@@ -55,7 +56,7 @@ async def plan(conn: Connection, *, at: datetime, policy: Policy, holidays: Coll
     due = await plans.lock_due_chips(conn, at=at, overdue=at - OVERDUE, limit=limit)
     if not due:
         return Planned()
-    await plans.expect_values(conn)
+    await draws.expect_values(conn)
     day = await _read_day(conn, due, at=at, policy=policy, holidays=holidays)
     trimmed = await _trim(conn, day)
     added, moved = await _add(conn, day)
@@ -69,18 +70,18 @@ async def preview(
     """What the plan of a day would add under today's budgets. Nothing is written, and what is planned already is left out."""
     sends: list[NewSend] = []
     chips = await plans.list_sending_chips(conn, day=day, chip_ids=chip_ids)
-    await plans.expect_values(conn)
+    await draws.expect_values(conn)
     for zone in sorted({chip.zone for chip in chips}):
         start = max(at, day_start(day, zone))
         found = await _read_day(conn, [chip for chip in chips if chip.zone == zone], at=start, policy=policy, holidays=holidays)
-        chosen = await plans.choose_people(conn, _orders(found, Counter()), found.wells, found.hours, at=start)
+        chosen = await draws.choose_people(conn, _orders(found, Counter()), found.wells, found.hours, at=start)
         sends += _time(found, chosen, [])[0]
     return tuple(sends)
 
 
 async def _read_day(conn: Connection, chips: Sequence[DueChip], *, at: datetime, policy: Policy, holidays: Collection[date]) -> _Day:
     loads = await plans.count_loads(conn, {chip.chip_id: chip.day for chip in chips})
-    wells = await plans.list_wells(conn, [chip.chip_id for chip in chips])
+    wells = await draws.list_wells(conn, [chip.chip_id for chip in chips])
     hours = await _hours(conn, {chip.zone for chip in chips}, at=at, rules=policy.hours, holidays=holidays)
     places = {chip.chip_id: _places(chip, hours, policy.hours, holidays) for chip in chips}
     return _Day(at, policy, chips, loads, wells, hours, places)
@@ -88,7 +89,7 @@ async def _read_day(conn: Connection, chips: Sequence[DueChip], *, at: datetime,
 
 async def _hours(conn: Connection, homes: Collection[str], *, at: datetime, rules: HourRules, holidays: Collection[date]) -> list[Hours]:
     """For each home zone of a chip and each zone of people: what is left of the chip's day in which these may be written to."""
-    zones = await plans.list_zones(conn)
+    zones = await draws.list_zones(conn)
     spans = [(home, zone, span_within(rules, at, zone, next_day_start(at, home), holidays)) for home in sorted(homes) for zone in zones]
     return [Hours(home=home, zone=zone, opens_at=span.opens_at, closes_at=span.closes_at) for home, zone, span in spans if span]
 
@@ -122,7 +123,7 @@ async def _add(conn: Connection, day: _Day) -> tuple[Counter[int], int]:
     late = await plans.find_late(conn, [chip.chip_id for chip in day.chips], overdue=day.at - OVERDUE)
     moved = 0
     for _ in range(PASSES_MAX):
-        chosen = await plans.choose_people(conn, _orders(day, added), day.wells, day.hours, at=day.at)
+        chosen = await draws.choose_people(conn, _orders(day, added), day.wells, day.hours, at=day.at)
         touched = {choice.chip_id for choice in chosen} | late
         standing = await plans.list_planned(conn, {chip.chip_id: chip.day for chip in day.chips if chip.chip_id in touched})
         sends, moves = _time(day, chosen, standing)
@@ -206,7 +207,7 @@ async def _put_outcomes(conn: Connection, day: _Day, added: Mapping[int, int]) -
     """What could be reached today, who there is to write to, and when to plan again: tomorrow, where all hours are over."""
     ends = {chip.chip_id: next_day_start(day.at, chip.zone) for chip in day.chips}
     asked = {chip.chip_id: (ends[chip.chip_id], max(PEOPLE_MAX, 2 * chip.budget_day_max)) for chip in day.chips}
-    people = await plans.count_people(conn, asked, day.wells, at=day.at)
+    people = await draws.count_people(conn, asked, day.wells, at=day.at)
     homes = {row.home for row in day.hours}
     outcomes = [
         Outcome(

@@ -20,6 +20,10 @@ class Place:
     def from_at(self) -> datetime:
         return self.opens_at if self.free_at is None else max(self.opens_at, self.free_at)
 
+    @property
+    def until_at(self) -> datetime:
+        return max(self.opens_at, self.closes_at - LAST_CALL)
+
 
 def spread(places: Sequence[Place], *, spacing_s: float) -> list[datetime]:
     """A moment for each place, in the same order: even over each span of hours, then pushed apart.
@@ -31,7 +35,7 @@ def spread(places: Sequence[Place], *, spacing_s: float) -> list[datetime]:
         return []
     wished = _even(places)
     order = sorted(range(len(places)), key=lambda nth: (wished[nth], nth))
-    gap = min(timedelta(seconds=spacing_s), (max(p.closes_at for p in places) - min(p.opens_at for p in places)) / len(places))
+    gap = min(timedelta(seconds=spacing_s), (max(p.until_at for p in places) - min(p.opens_at for p in places)) / len(places))
     moments = list(wished)
     earliest = wished[order[0]]
     for nth in order:
@@ -45,10 +49,10 @@ def _even(places: Sequence[Place]) -> list[datetime]:
     """For each place its even share of its own span, no earlier than its person is free."""
     spans: defaultdict[tuple[datetime, datetime], list[int]] = defaultdict(list)
     for nth, place in enumerate(places):
-        spans[place.opens_at, place.closes_at].append(nth)
+        spans[place.opens_at, place.until_at].append(nth)
     wished = [place.from_at for place in places]
-    for (opens_at, closes_at), members in spans.items():
-        step = (closes_at - opens_at) / len(members)
+    for (opens_at, until_at), members in spans.items():
+        step = (until_at - opens_at) / len(members)
         members.sort(key=lambda nth: (places[nth].from_at, nth))
         for turn, nth in enumerate(members):
             wished[nth] = max(wished[nth], opens_at + step * (turn + 0.5))
@@ -57,5 +61,5 @@ def _even(places: Sequence[Place]) -> list[datetime]:
 
 def _within(place: Place, moment: datetime) -> datetime:
     """A whole second within the place."""
-    moment = min(moment, place.closes_at - LAST_CALL).replace(microsecond=0)
+    moment = min(moment, place.until_at).replace(microsecond=0)
     return max(moment, place.from_at)

@@ -251,6 +251,7 @@ create unique index sends_one_open on warmer.sends (contact_id) where kind = 'ca
 create index sends_open_reply on warmer.sends (contact_id) where kind = 'reply' and state in ('planned', 'claimed', 'calling');
 create index sends_due on warmer.sends (portfolio_id, due_at) where state = 'planned';
 create index sends_due_chip on warmer.sends (chip_id, due_at, id) where state = 'planned';
+create index sends_ending on warmer.sends (expires_at) where state = 'planned';
 create index sends_leased on warmer.sends (lease_until) where state in ('claimed', 'calling');
 create index sends_unknown on warmer.sends (unknown_at) where state = 'unknown';
 create index sends_cap on warmer.sends (chip_id, cap_day) where cap_day is not null;
@@ -282,6 +283,7 @@ create table warmer.budget_uses (
     until_at     timestamptz not null
 );
 create index budget_uses_open on warmer.budget_uses (portfolio_id, until_at);
+create index budget_uses_person on warmer.budget_uses (portfolio_id, contact_id, until_at);
 
 -- Where the platform asked us to wait, or could not be reached: no request of that scope begins before `until_at`.
 create table warmer.throttles (
@@ -503,6 +505,18 @@ where not exists (
       and (stops.scope = 'campaign' and stops.target_id = campaigns.id or stops.scope = 'template' and stops.target_id = templates.id)
 );
 
+-- Whom a campaign has reached, or may have: it does not write to them again, or not before its pause is over (`at` infinity: not settled yet).
+-- A person spared by the per-user marketing limit (131049) was not reached, and may be tried again when the limit lets us.
+create view warmer.campaign_hits as
+select sends.campaign_id, sends.contact_id,
+       case when sends.state = 'unknown' then 'infinity'::timestamptz else coalesce(sends.accepted_at, sends.failed_at) end as at
+from warmer.sends
+where sends.campaign_id is not null
+  and (
+      sends.state in ('accepted', 'held', 'sent', 'delivered', 'read', 'unknown')
+      or sends.state = 'failed' and sends.code is distinct from 131049
+  );
+
 -- ---------------------------------------------------------------- what only grows
 
 create function warmer.refuse_change() returns trigger language plpgsql as $$
@@ -522,9 +536,9 @@ declare
     name text := 'events_' || to_char(first, 'YYYYMM');
 begin
     if to_regclass('warmer.' || name) is null then
-        perform pg_advisory_xact_lock(hashtext('warmer.events'));   -- two that need the same month: one makes it
+        perform pg_advisory_xact_lock(hashtext('warmer.events'));   -- of two that need the same month, one makes it
     end if;
-    if to_regclass('warmer.' || name) is null then
+    if not exists (select from pg_class where relname = name and relnamespace = 'warmer'::regnamespace) then   -- as committed by now
         execute format('create table warmer.%I partition of warmer.events for values from (%L) to (%L)',
                        name, first::text || ' 00:00+00', (first + interval '1 month')::date::text || ' 00:00+00');
     end if;
