@@ -5,17 +5,21 @@ import signal
 from collections.abc import Coroutine
 from typing import Any
 
+import typer
+
 from julia_warmer.cli.opening import run
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
-def last(work: Coroutine[Any, Any, None]) -> None:
-    """Run a server until it is told to end. A second signal ends it without waiting for anything."""
-    run(_until_told(work))
+def last(work: Coroutine[Any, Any, Any], *, told: int = 0) -> None:
+    """Run a server until it is told to end, then exit with `told`. A second signal ends it without waiting for anything."""
+    if run(_until_told(work)):
+        raise typer.Exit(told)
 
 
-async def _until_told(work: Coroutine[Any, Any, None]) -> None:
+async def _until_told(work: Coroutine[Any, Any, Any]) -> bool:
+    """Whether it was told to end before it ended by itself."""
     loop, told = asyncio.get_running_loop(), False
     task = asyncio.ensure_future(work)
 
@@ -36,3 +40,4 @@ async def _until_told(work: Coroutine[Any, Any, None]) -> None:
     finally:
         for number in SIGNALS:
             loop.remove_signal_handler(number)
+    return told

@@ -21,8 +21,8 @@ from julia_warmer.engine.jobs import run_worker
 from julia_warmer.engine.logs import set_up_logs
 from julia_warmer.engine.parts import Parts
 
-KEY_MEND = 'python -c "import secrets; print(secrets.token_urlsafe(32))" makes one'
-SECRET_MEND = "Meta for Developers → your app → App settings → Basic → App secret"
+MAKE_KEY = 'python -c "import secrets; print(secrets.token_urlsafe(32))" makes one'
+FIND_IT = "Meta for Developers → your app → App settings → Basic → App secret"
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,8 +111,8 @@ def need_secrets(settings: Settings) -> None:
     lacking = [
         f"{name} is not set: {mend}"
         for name, value, mend in (
-            ("WARMER_API_KEY", settings.api_key, KEY_MEND),
-            ("WARMER_APP_SECRETS", settings.app_secrets, SECRET_MEND),
+            ("WARMER_API_KEY", settings.api_key, MAKE_KEY),
+            ("WARMER_APP_SECRETS", settings.app_secrets, FIND_IT),
         )
         if not value
     ]
