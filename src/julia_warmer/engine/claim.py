@@ -46,8 +46,10 @@ class Claimer:
         """Take up to `limit` due sends. One short transaction, which the caller opened for this alone."""
         limits = await outbox.lock_portfolio(conn, portfolio_id)
         chip_ids = await outbox.lock_due_chips(conn, portfolio_id, at=at)
-        with_money = limits.spend_day_max is not None
-        chips = await outbox.survey_chips(conn, portfolio_id, chip_ids, with_money=with_money, at=at) if chip_ids else []
+        if not chip_ids:
+            return NOTHING
+        with_people, with_money = limits.messaging_limit != UNLIMITED, limits.spend_day_max is not None
+        chips = await outbox.survey_chips(conn, portfolio_id, chip_ids, with_people=with_people, with_money=with_money, at=at)
         if not chips:
             return NOTHING
         people_left = self._people_left(limits, chips[0].people_used)

@@ -98,6 +98,7 @@ class _Turn:
 
     async def run(self, limit: int | None) -> Dispatched:
         pace = _Pace(self.parts.settings.messages_per_second)
+        await outbox.plan_once(self.conn)
         portfolios = await outbox.find_due_portfolios(self.conn, at=self.clock.now())
         left = sys.maxsize if limit is None else limit
         while portfolios and left > 0 and not self.is_over:

@@ -168,6 +168,11 @@ class UnknownSend:
 # ------------------------------------------------------------------ claim
 
 
+async def plan_once(conn: Connection) -> None:
+    """Plan each statement once on this connection, until it goes back to its pool."""
+    await queries.plan_once.fetchval(conn)
+
+
 async def find_due_portfolios(conn: Connection, *, at: datetime) -> list[int]:
     return [row["id"] for row in await queries.find_due_portfolios.fetch(conn, at=at)]
 
@@ -184,9 +189,13 @@ async def lock_due_chips(conn: Connection, portfolio_id: int, *, at: datetime) -
     return [row["id"] for row in await queries.lock_due_chips.fetch(conn, portfolio_id=portfolio_id, at=at)]
 
 
-async def survey_chips(conn: Connection, portfolio_id: int, chip_ids: Sequence[int], *, with_money: bool, at: datetime) -> list[ChipRoom]:
+async def survey_chips(
+    conn: Connection, portfolio_id: int, chip_ids: Sequence[int], *, with_people: bool, with_money: bool, at: datetime
+) -> list[ChipRoom]:
     """The chips that may send. The portfolio and the chips must be locked."""
-    return await queries.survey_chips.fetch_as(ChipRoom, conn, portfolio_id=portfolio_id, chip_ids=chip_ids, with_money=with_money, at=at)
+    return await queries.survey_chips.fetch_as(
+        ChipRoom, conn, portfolio_id=portfolio_id, chip_ids=chip_ids, with_people=with_people, with_money=with_money, at=at
+    )
 
 
 async def lock_candidates(

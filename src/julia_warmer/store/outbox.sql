@@ -2,6 +2,11 @@
 -- Locks, always in this order: portfolios, chips, contacts (each by id), sends. A lock and the count that relies on it are never one
 -- statement: a statement sees the world as of its own start, so it would count what was there before it had to wait.
 
+-- name: plan_once -> str
+-- For this connection: plan each statement once and not anew for each call. All of them go by index whatever their values are, and planning
+-- the claim costs as much as running it.
+select set_config('plan_cache_mode', 'force_generic_plan', false);
+
 -- name: find_due_portfolios -> int
 -- Portfolios with something to send at this moment.
 select portfolios.id
@@ -42,9 +47,11 @@ select chips.id as chip_id,
            from sends
            where sends.chip_id = chips.id and sends.kind = 'campaign' and sends.cap_day = ($at::timestamptz at time zone chips.zone)::date
        )::int as room,
-       (select count(distinct budget_uses.contact_id)
-        from budget_uses
-        where budget_uses.portfolio_id = $portfolio_id and budget_uses.until_at > $at)::int as people_used,
+       case when $with_people::boolean then (
+           select count(distinct budget_uses.contact_id)
+           from budget_uses
+           where budget_uses.portfolio_id = $portfolio_id and budget_uses.until_at > $at
+       )::int else 0 end as people_used,
        case when $with_money::boolean then (
            select coalesce(sum(prices.amount), 0)
            from chips as spending
@@ -646,7 +653,7 @@ with stale as (
     from sends
     where (sends.state = 'claimed' and sends.lease_until <= $at)
        or (sends.state = 'calling' and sends.lease_until <= $lost_before)
-    order by sends.id
+    order by sends.lease_until, sends.id
     limit $most
     for no key update skip locked
 ),
@@ -654,7 +661,7 @@ over as (
     select sends.id
     from sends
     where sends.state = 'planned' and sends.expires_at <= $at
-    order by sends.id
+    order by sends.expires_at, sends.id
     limit $most
     for no key update skip locked
 ),
