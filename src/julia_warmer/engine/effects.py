@@ -64,8 +64,8 @@ async def apply_facts(conn: Connection, arrivals: Sequence[Arrival], *, at: date
     strays = tuple(arrival for arrival in arrivals if isinstance(arrival.event, MessageReceived) and not places.chip_of(arrival.event))
     ours = [arrival for arrival in arrivals if arrival not in strays] if strays else arrivals
     events = [arrival.event for arrival in ours]
-    await _hear(conn, ours, places)
     await write_news(conn, events, places, at=at)
+    await _hear(conn, ours, places)  # waits for nobody, so it may lock chips in any order, but after those that were waited for
     scene = await meet(conn, events, places, also=[one.contact_id for one in early], at=at)
     new = [arrival.event for arrival in await _append(conn, ours, scene, at=at)]
     said = [Said(one.send_id, one.kind, one.at, one.code, one.category, one.pricing_type) for one in early]

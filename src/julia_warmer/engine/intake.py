@@ -20,6 +20,7 @@ from julia_warmer.engine.urgent import apply_opt_outs, apply_stops
 from julia_warmer.store import inbox
 from julia_warmer.store import people as people_store
 from julia_warmer.store.db import Connection, Pool
+from julia_warmer.store.facts import ensure_months
 from julia_warmer.store.inbox import Body, Quarantined
 from julia_warmer.store.platform import Alert, add_alerts
 from julia_warmer.store.seal import Seal, SealBroken
@@ -139,6 +140,7 @@ async def apply_inbox(conn: Connection, *, at: datetime, seal: Seal, limit: int 
     bodies = await inbox.take_waiting(conn, limit=limit, bytes_max=BYTES_MAX)
     arrivals, refused = _open(bodies, seal)
     total = len(arrivals) + len(refused)
+    await ensure_months(conn, [arrival.event.at for arrival in arrivals])
     new = 0
     for start in range(0, max(len(arrivals), 1), FACTS_MAX):
         added, bad = await _apply(conn, arrivals[start : start + FACTS_MAX], at=at, seal=seal)

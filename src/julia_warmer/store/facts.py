@@ -1,6 +1,6 @@
 """Typed calls for facts, the sends they move and the counts they add to. It must not know the wire, nor what a fact means for people."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import datetime
 from typing import Any
@@ -216,12 +216,17 @@ async def count_answered_calls(conn: Connection, contact_ids: Sequence[int], cal
     return {row["call_id"]: row["facts"] for row in rows}
 
 
+async def ensure_months(conn: Connection, ats: Iterable[datetime]) -> None:
+    """Make the months that facts of these moments need. First of all in a transaction: a new month locks the whole of `events`."""
+    months = {at.replace(day=1, hour=0, minute=0, second=0, microsecond=0) for at in ats}
+    if months:
+        await queries.ensure_months.fetchval(conn, ats=sorted(months))
+
+
 async def append_events(conn: Connection, rows: Sequence[EventRow], *, at: datetime) -> set[tuple[datetime, str, str]]:
-    """Write each fact once; returns (at, kind, key) of the new ones. Makes the months that they need."""
+    """Write each fact once; returns (at, kind, key) of the new ones. Their months must be there: `ensure_months`."""
     if not rows:
         return set()
-    months = {row.at.replace(day=1, hour=0, minute=0, second=0, microsecond=0) for row in rows}
-    await queries.ensure_months.fetchval(conn, ats=sorted(months))
     new = await queries.append_events.fetch(
         conn,
         ats=[row.at for row in rows],
