@@ -50,12 +50,6 @@ class Decided:
     decision: dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Deliveries:
-    bodies: int
-    again: int
-
-
 async def list_lives(conn: Connection) -> list[Life]:
     """In the order of the chips' ids."""
     return await queries.list_lives.fetch_as(Life, conn)
@@ -75,6 +69,6 @@ async def count_quarantined(conn: Connection) -> int:
     return int(await queries.count_quarantined.fetchval(conn))
 
 
-async def count_deliveries(conn: Connection) -> Deliveries:
-    found = await queries.count_deliveries.fetchrow_as(Deliveries, conn)
-    return found or Deliveries(bodies=0, again=0)
+async def list_limits(conn: Connection) -> list[int]:
+    """Of every portfolio, in the order of their ids; 0 where none was read."""
+    return [row["messaging_limit"] or 0 for row in await queries.list_limits.fetch(conn)]

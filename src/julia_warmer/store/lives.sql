@@ -57,6 +57,6 @@ order by d.at, c.name, d.id;
 -- Items that could not be read or came too late.
 select count(*) as items from warmer.quarantine;
 
--- name: count_deliveries -> Deliveries
--- Webhook bodies, and how often one came again.
-select count(*) as bodies, coalesce(sum(deliveries - 1), 0) as again from warmer.inbox;
+-- name: list_limits -> int
+-- What each portfolio's messaging limit is, as it was last told; null when it never was.
+select messaging_limit from warmer.portfolios order by id;

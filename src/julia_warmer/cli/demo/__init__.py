@@ -29,6 +29,8 @@ class DemoOptions:
     policy: str = "standard"
     leave: bool = False  # --exit: end after the table
     json_file: Path | None = None
+    limit: int = 2000  # of each portfolio when the world begins
+    verified: bool = True  # an unverified portfolio at 250 earns 2,000 by 2,000 people reached in 30 days (platform.md 1.3)
 
 
 async def run(options: DemoOptions) -> Result:

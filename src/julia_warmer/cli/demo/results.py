@@ -52,6 +52,7 @@ class Result:
     chips: tuple[ChipLife, ...]
     ledger: dict[str, int]
     webhooks: dict[str, int]
+    limits: tuple[int, ...]  # of each portfolio, at the end: people in a moving 24 h
     violations: tuple[str, ...]
 
     def to_json(self) -> dict[str, object]:
@@ -66,6 +67,7 @@ async def gather(stage: Stage, *, wall_s: float) -> Result:
         ready = await lives.first_ready(conn)
         decided = await lives.list_decided(conn)
         quarantined = await lives.count_quarantined(conn)
+        limits = await lives.list_limits(conn)
     judged = judge(stage, decided)
     counts = stage.sandbox.bench.mailer.counts
     pairs = [(row.name, decision_from_json(orjson.dumps(row.decision).decode())) for row in decided]
@@ -80,6 +82,7 @@ async def gather(stage: Stage, *, wall_s: float) -> Result:
         chips=tuple(_life(row, ready.get(row.chip_id), stage) for row in rows),
         ledger=judged.counts(),
         webhooks={"delivered": counts.updates, "duplicates_sent": counts.duplicates, "quarantined": quarantined},
+        limits=tuple(limits),
         violations=tuple(f"{violation.rule}: {violation.sentence}" for violation in judged.violations),
     )
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from http import HTTPStatus
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import aiohttp
 from pydantic import SecretStr
@@ -77,6 +77,8 @@ async def set_stage(options: "DemoOptions") -> AsyncGenerator[Stage]:
             options.seed,
             webhook_url=f"{public}/webhooks/meta",
             app_secret=settings.app_secrets[0].get_secret_value(),
+            limit=options.limit,
+            verified=options.verified,
         )
         await _put_world(sandbox_url, spec)
         key = settings.api_key.get_secret_value() if settings.api_key else ""
@@ -93,18 +95,17 @@ async def _put_world(sandbox_url: str, spec: WorldSpec) -> None:
 
 def _settings(options: "DemoOptions", folder: Path) -> Settings:
     """Settings of this run alone: its own folders and keys; the environment has no say."""
-    return Settings.model_construct(
-        **{name: field.get_default(call_default_factory=True) for name, field in Settings.model_fields.items()}
-        | {
-            "data_dir": folder / "data",
-            "config_dir": folder / "config",
-            "app_secrets": (SecretStr(secrets.token_urlsafe(32)),),
-            "api_key": SecretStr(secrets.token_urlsafe(32)),
-            "policy": options.policy,
-            "send_concurrency": 1,  # one after the other: the same seed gives the same lives
-            "operator": BY,
-        }
-    )
+    values: dict[str, Any] = {name: field.get_default(call_default_factory=True) for name, field in Settings.model_fields.items()}
+    values |= {
+        "data_dir": folder / "data",
+        "config_dir": folder / "config",
+        "app_secrets": (SecretStr(secrets.token_urlsafe(32)),),
+        "api_key": SecretStr(secrets.token_urlsafe(32)),
+        "policy": options.policy,
+        "send_concurrency": 1,  # one after the other: the same seed gives the same lives
+        "operator": BY,
+    }
+    return Settings.model_construct(_fields_set=None, **values)
 
 
 async def furnish(stage: Stage) -> None:
