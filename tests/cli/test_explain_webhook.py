@@ -1,103 +1,72 @@
-"""`warmer explain webhook` says every fact of a body in one JSON line."""
+"""`warmer explain webhook`: a line of JSON per fact, a code that says whether all was JSON, never a traceback."""
 
-import json
-from typing import Any
+from pathlib import Path
 
 import orjson
-import pytest
 
-from julia_warmer.cli.explain_webhook import is_not_json, lines_for
-from julia_warmer.core.events import Kind
-from tests.cloud.webhooks import FIXTURES, NOW
+from tests.cli.conftest import Warmer
 
-KEYS = {
-    "file",
-    "kind",
-    "id",
-    "phone_number_id",
-    "from",
-    "user_id",
-    "to",
-    "code",
-    "at",
-    "text",
-    "template",
-    "value",
-    "reason",
-    "path",
-    "field",
-}
-CHIP = {"phone_number_id": "100000000000001"}
-AT = "2026-11-18T11:06:40Z"
-CASES: dict[str, list[dict[str, Any]]] = {
-    "status_failed_131050": [
-        {"kind": "message_failed", "id": "wamid.OUT1", "to": "5511987650001", "code": 131050, "at": AT, **CHIP},
-        {"kind": "opt_out_requested", "id": "wamid.OUT1", "from": "5511987650001", "value": "marketing", "at": AT, **CHIP},
-    ],
-    "in_text_stop": [
-        {"kind": "message_received", "id": "wamid.IN1", "from": "5511987650001", "text": "SAIR", "value": "text", "at": AT, **CHIP},
-        {"kind": "opt_out_requested", "id": "wamid.IN1", "from": "5511987650001", "text": "SAIR", "value": "all", "at": AT, **CHIP},
-    ],
-    "status_delivered_phone_hidden": [
-        {"kind": "message_delivered", "id": "wamid.OUT1", "user_id": "BR.90000000000000000001", "at": AT, **CHIP},
-    ],
-    "limit_number": [{"kind": "limit_changed", "value": 2000, "at": AT}],
-    "limit_tier": [{"kind": "limit_changed", "value": "TIER_250", "at": AT}],
-    "limit_v23": [{"kind": "limit_changed", "value": -1, "at": AT}],
-    "template_paused": [{"kind": "template_status_changed", "template": "plantao_convite", "value": "PAUSED", "at": AT}],
-    "preference_signup": [
+STOP = {
+    "object": "whatsapp_business_account",
+    "entry": [
         {
-            "kind": "signup_received",
-            "from": "5511987650001",
-            "user_id": "BR.90000000000000000001",
-            "value": "600000000000001",
-            "at": AT,
-            **CHIP,
+            "id": "102290129340398",
+            "changes": [
+                {
+                    "field": "messages",
+                    "value": {
+                        "messaging_product": "whatsapp",
+                        "metadata": {"display_phone_number": "15550783881", "phone_number_id": "106540352242922"},
+                        "contacts": [{"profile": {"name": "Ana"}, "wa_id": "553187654321"}],
+                        "messages": [
+                            {"from": "553187654321", "id": "wamid.A", "timestamp": "1749416383", "type": "text", "text": {"body": "PARAR"}}
+                        ],
+                    },
+                }
+            ],
         }
-    ],
-    "call_connect_by_person": [
-        {
-            "kind": "call_received",
-            "id": "wacid.1",
-            "from": "5511987650001",
-            "user_id": "BR.90000000000000000001",
-            "value": "connect",
-            "at": AT,
-            **CHIP,
-        }
-    ],
-    "unknown_field": [
-        {"kind": "unrecognised", "reason": "unknown field flows_of_tomorrow", "path": "entry[0].changes[0].value", "at": AT},
     ],
 }
 
 
-@pytest.mark.parametrize("name", CASES)
-def test_a_line_holds_what_applies(name: str) -> None:
-    assert list(lines_for(name, FIXTURES[name], NOW)) == [{"file": name, **line} for line in CASES[name]]
+def test_each_fact_is_a_line_and_a_request_to_stop_gives_two(warmer: Warmer, folders: Path):
+    file = folders / "stop.json"
+    file.write_bytes(orjson.dumps(STOP))
+    ran = warmer("explain", "webhook", file)
+    lines = [orjson.loads(line) for line in ran.out.splitlines()]
+    assert ran.code == 0
+    assert [line["kind"] for line in lines] == ["message_received", "opt_out_requested"]
+    assert {line["file"] for line in lines} == {str(file)}
+    assert {(line["from"], line["phone_number_id"]) for line in lines} == {("553187654321", "106540352242922")}
+    assert (lines[0]["id"], lines[0]["text"], lines[0]["at"]) == ("wamid.A", "PARAR", "2025-06-08T20:59:43Z")
 
 
-@pytest.mark.parametrize("name", FIXTURES)
-def test_every_line_is_json_of_known_keys_and_kinds(name: str) -> None:
-    lines = list(lines_for(name, FIXTURES[name], NOW))
-    assert lines
-    for line in lines:
-        assert json.loads(orjson.dumps(line)) == line
-        assert line.keys() <= KEYS
-        assert line["kind"] in set(Kind)
-        assert (line["kind"] == "unrecognised") <= {"reason", "path"}.issubset(line)
-        assert not is_not_json(line)
+def test_what_is_no_json_is_one_unrecognised_line_and_exit_2_at_the_end(warmer: Warmer, folders: Path):
+    bad, deep, good = folders / "bad", folders / "deep.json", folders / "good.json"
+    bad.write_bytes(b"\xff\x00 no json")
+    deep.write_bytes(b"[" * 100_000)
+    good.write_bytes(orjson.dumps(STOP))
+    ran = warmer("explain", "webhook", bad, deep, good)
+    lines = [orjson.loads(line) for line in ran.out.splitlines()]
+    assert ran.code == 2
+    assert [line["kind"] for line in lines] == ["unrecognised", "unrecognised", "message_received", "opt_out_requested"]
+    assert lines[0]["reason"].startswith("not JSON")
+    assert "path" in lines[0]
 
 
-def test_what_is_no_json_is_one_line_that_says_so() -> None:
-    (line,) = lines_for("x", b"\x89PNG", NOW)
-    assert (line["kind"], line["path"]) == ("unrecognised", "")
-    assert is_not_json(line)
-    (line,) = lines_for("x", b"[" * 50_000, NOW)
-    assert not is_not_json(line)
+def test_json_of_another_kind_is_unrecognised_and_no_error(warmer: Warmer, folders: Path):
+    file = folders / "other.json"
+    file.write_text('{"hello": [1, 2, {"world": null}]}')
+    ran = warmer("explain", "webhook", file)
+    assert ran.code == 0
+    assert orjson.loads(ran.out)["kind"] == "unrecognised"
 
 
-def test_a_handshake_is_told_as_one_without_its_token() -> None:
-    query = {"hub.mode": "subscribe", "hub.challenge": "42", "hub.verify_token": "a-verify-token"}
-    (line,) = lines_for("x", orjson.dumps({"request": {"method": "GET", "query": query}}), NOW)
-    assert line == {"file": "x", "kind": "account_changed", "value": "WEBHOOK_HANDSHAKE"}
+def test_a_file_that_cannot_be_read_is_one_line_and_the_others_go_on(warmer: Warmer, folders: Path):
+    good = folders / "good.json"
+    good.write_bytes(orjson.dumps(STOP))
+    ran = warmer("explain", "webhook", folders / "nope.json", good)
+    assert ran.code == 1
+    assert len(ran.out.splitlines()) == 2
+    assert "nope.json cannot be read: No such file" in ran.err
+    assert len(ran.err.strip().splitlines()) == 1

@@ -42,6 +42,8 @@ def add(
     if name and len(number or ()) != 1:
         raise Misused("--name is for a single --number: leave it out, and chips are named after business and number")
 
+    from julia_warmer.engine import upkeep
+
     async def work(parts: "Parts", clock: Clock) -> tuple[AddedChips, list[PhoneNumber]]:
         async with db.transaction(parts.pool) as conn:
             found = await find_account(conn, account)
@@ -58,6 +60,7 @@ def add(
             added = await setup.add_chips(
                 conn, found.id, numbers, at=at, by=parts.settings.operator, phase=phase, active=active, route_id=route_id, why=why
             )
+        await upkeep.poll(parts, at=clock.now())  # so that quality, status and limit are known from the start
         return added, asked
 
     added, asked = with_parts(work)

@@ -10,7 +10,7 @@ from julia_warmer.cli.forms import group
 from julia_warmer.cli.output import print_json_line, warn
 from julia_warmer.clock import SystemClock
 
-app = group("Say what a webhook means, why a chip does what it does, why a person is not written to now.")
+app = group("Say what a webhook means, and why a chip or a person waits.")
 
 
 @app.command()

@@ -14,7 +14,7 @@ from julia_warmer.cli.output import print_rows, tell
 from julia_warmer.engine import setup
 from julia_warmer.store import views
 
-app = group("What a message of each category costs, for spend limits.")
+app = group("What a message costs, for spend limits.")
 
 
 @app.command("set")

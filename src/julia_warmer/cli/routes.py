@@ -14,7 +14,7 @@ from julia_warmer.engine import setup
 from julia_warmer.engine.setup import AddedRoute, RouteKind
 from julia_warmer.store import views
 
-app = group("Where inbound messages go: a signed webhook of yours, or the page of waiting conversations.")
+app = group("Where inbound messages go. To a signed webhook of yours, or to the page of waiting conversations.")
 
 
 @app.command()

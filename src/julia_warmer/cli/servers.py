@@ -4,22 +4,20 @@ import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from julia_warmer.api.internal import internal_app
-from julia_warmer.api.public import public_app
-from julia_warmer.api.serve import serving
 from julia_warmer.cli.forms import AsJson, Host, InternalPort, PublicPort
 from julia_warmer.cli.opening import opened
 from julia_warmer.cli.output import print_json_line, say, warn
 from julia_warmer.cli.running import last
 from julia_warmer.clock import Clock, SystemClock
 from julia_warmer.config import Settings, SettingsError, load_settings
-from julia_warmer.engine.jobs import run_worker
 from julia_warmer.engine.logs import set_up_logs
-from julia_warmer.engine.parts import Parts
+
+if TYPE_CHECKING:
+    from julia_warmer.engine.parts import Parts
 
 MAKE_KEY = 'python -c "import secrets; print(secrets.token_urlsafe(32))" makes one'
 FIND_IT = "Meta for Developers → your app → App settings → Basic → App secret"
@@ -71,6 +69,8 @@ def worker(as_json: AsJson = False) -> None:
 
 
 async def _up(settings: Settings, *, as_json: bool) -> None:
+    from julia_warmer.engine.jobs import run_worker
+
     clock = SystemClock()
     async with opened(settings, clock=clock) as parts, served(parts, clock) as addresses:
         tell(addresses, as_json=as_json)
@@ -85,6 +85,8 @@ async def _api(settings: Settings, *, as_json: bool) -> None:
 
 
 async def _worker(settings: Settings, *, as_json: bool) -> None:
+    from julia_warmer.engine.jobs import run_worker
+
     clock = SystemClock()
     async with opened(settings, clock=clock) as parts:
         if as_json:
@@ -95,8 +97,12 @@ async def _worker(settings: Settings, *, as_json: bool) -> None:
 
 
 @asynccontextmanager
-async def served(parts: Parts, clock: Clock) -> AsyncGenerator[Addresses]:
-    """Both applications, each on its port."""
+async def served(parts: "Parts", clock: Clock) -> AsyncGenerator[Addresses]:
+    """Both applications, each on its port. Imported here, so that a missing secret is said at once."""
+    from julia_warmer.api.internal import internal_app
+    from julia_warmer.api.public import public_app
+    from julia_warmer.api.serve import serving
+
     settings = parts.settings
     async with AsyncExitStack() as stack:
         public = serving(public_app(parts, clock), host=settings.host, port=settings.public_port, setting="--port or WARMER_PUBLIC_PORT")
