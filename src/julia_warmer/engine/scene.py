@@ -38,7 +38,8 @@ class Places:
     accounts: Mapping[str, AccountRef] = field(default_factory=dict[str, AccountRef])
 
     def chip_of(self, fact: Fact) -> ChipRef | None:
-        return self.chips.get(fact.phone_number_id or "") or self.chips.get(fact.display_phone or "")
+        """The chip of a fact: by Meta's id of the number; by the number where there is no id, as in account webhooks."""
+        return self.chips.get(fact.phone_number_id or fact.display_phone or "")
 
     def account_of(self, fact: Fact) -> AccountRef | None:
         return self.accounts.get(fact.account_id or "")

@@ -87,6 +87,7 @@ class Conversation:
     portfolio_id: int
     zone: str
     contact_id: int
+    stopped_at: datetime | None
     window_until: datetime | None
 
 

@@ -80,7 +80,7 @@ where received.message_id = given.message_id;
 
 -- name: find_conversation -> Conversation
 -- Where a reply would go: the chip's zone and owner, and how long the person may be answered.
-select chips.id as chip_id, chips.portfolio_id, chips.zone, contacts.id as contact_id, conversations.window_until
+select chips.id as chip_id, chips.portfolio_id, chips.zone, contacts.id as contact_id, contacts.stopped_at, conversations.window_until
 from chips
 cross join contacts
 left join conversations on conversations.chip_id = chips.id and conversations.contact_id = contacts.id

@@ -185,3 +185,9 @@ async def add_alerts(conn: Connection, alerts: Sequence[Alert]) -> None:
         texts=[alert.text for alert in alerts],
         open_keys=[alert.open_key for alert in alerts],
     )
+
+
+async def close_alerts(conn: Connection, open_keys: Sequence[str], *, by: str, at: datetime) -> None:
+    """Close the open alerts of these keys."""
+    if open_keys:
+        await queries.close_alerts.execute(conn, open_keys=open_keys, by=by, at=at)

@@ -124,3 +124,7 @@ from unnest($ats::timestamptz[], $chip_ids::bigint[], $rules::text[], $levels::t
     as given (at, chip_id, rule, level, text, open_key)
 order by given.open_key
 on conflict (open_key) where closed_at is null and open_key is not null do nothing;
+
+-- name: close_alerts -> none
+-- What a person was told of is over.
+update alerts set closed_at = $at, closed_by = $by where open_key = any($open_keys::text[]) and closed_at is null;
