@@ -9,6 +9,7 @@ import asyncpg
 
 from julia_warmer import policies
 from julia_warmer.config import Settings
+from julia_warmer.core.phone import key_of
 from julia_warmer.core.policy import Policy
 from julia_warmer.engine.claim import Claim, Claimer
 from julia_warmer.store.db import transaction
@@ -118,7 +119,7 @@ async def add_person(conn: Any, nth: int, *, zone: str = ZONE, consent: str | No
         conn,
         "contacts",
         phone=phone,
-        phone_key=f"m:{phone[1:]}",
+        phone_key=key_of(phone),
         name=f"Pessoa {nth}",
         zone=zone,
         opted_in_at=LONG_AGO,

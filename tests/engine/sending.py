@@ -23,7 +23,7 @@ from tests.engine.outgoing import AT, SEAL, TOKEN, Fleet
 PEOPLE = 200
 
 
-def world(fleet: Fleet, *, at: datetime = AT, name: str = "one", people: int = PEOPLE) -> WorldSpec:
+def world(fleet: Fleet, *, at: datetime = AT, name: str = "one", first: int = 0, people: int = PEOPLE) -> WorldSpec:
     """The sandbox's side of a fleet."""
     return WorldSpec(
         seed=7,
@@ -41,7 +41,9 @@ def world(fleet: Fleet, *, at: datetime = AT, name: str = "one", people: int = P
                 components=({"type": "BODY", "text": "Olá {{1}}, há plantões novos."},),
             ),
         ),
-        people=tuple(PersonSpec(phone=f"55119{80000000 + n}", consented_at="2026-01-01T00:00:00+00:00") for n in range(people)),
+        people=tuple(
+            PersonSpec(phone=f"55119{80000000 + n}", consented_at="2026-01-01T00:00:00+00:00") for n in range(first, first + people)
+        ),
     )
 
 
@@ -83,13 +85,21 @@ class Line:
 
 @asynccontextmanager
 async def opened(
-    db: Database, *, chips: int = 1, sends: int = 0, limits: Limits | None = None, budget: int = 1000, **settings: Any
+    db: Database,
+    *,
+    chips: int = 1,
+    sends: int = 0,
+    limits: Limits | None = None,
+    budget: int = 1000,
+    name: str = "one",
+    first: int = 0,
+    **settings: Any,
 ) -> AsyncIterator[Line]:
     """A fleet with so many due sends, one for each person, dealt out over the chips."""
     async with transaction(db.pool) as conn:
-        fleet = await outgoing.add_fleet(conn, chips=chips, budget=budget)
-        await outgoing.add_sends(conn, fleet, sends, chip=None)
-    sandbox = Sandbox(world(fleet))
+        fleet = await outgoing.add_fleet(conn, chips=chips, budget=budget, name=name)
+        await outgoing.add_sends(conn, fleet, sends, first=first, chip=None)
+    sandbox = Sandbox(world(fleet, name=name, first=first))
     await sandbox.start()
     try:
         async with GraphClient(sandbox_url=sandbox.url, limits=limits) as graph:

@@ -89,13 +89,11 @@ async def settle(conn: Connection, answers: Sequence[Answer], *, rules: Rules, a
     if piles.said_no:
         await _stop(conn, piles.said_no, at=at)
     await outbox.lock_people_of(conn, [answer.call.send_id for answer in answers])
-    accepted = await outbox.accept_sends(conn, piles.accepted, at=at)
+    accepted = await outbox.settle_sends(conn, piles.accepted, piles.unknown, at=at)
     if late := [row.send_id for row in piles.accepted if row.held and row.send_id not in accepted]:
         await outbox.mark_held(conn, late)
     if piles.refused:
         await outbox.refuse_sends(conn, piles.refused, at=at)
-    if piles.unknown:
-        await outbox.lose_sends(conn, piles.unknown, at=at)
     if piles.said_no or piles.doubts or piles.wrong:
         await _look_closer(conn, piles, rules, at=at)
     await outbox.end_attempts(conn, piles.ended, at=at)

@@ -116,6 +116,14 @@ class AcceptedSend:
     media: Media = Media.TEXT
 
 
+@dataclass(frozen=True, slots=True)
+class SettledSend:
+    """A send that changed: it became `accepted` (or held) or `unknown`."""
+
+    id: int
+    became: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RefusedSend:
     """The provider refused a send. `due_at` set: surely not taken, try again then. `free`: its slot and its place in the day come back."""
@@ -259,23 +267,36 @@ async def lock_people_of(conn: Connection, send_ids: Sequence[int]) -> None:
     await queries.lock_people_of.execute(conn, send_ids=send_ids)
 
 
-async def accept_sends(conn: Connection, rows: Sequence[AcceptedSend], *, at: datetime) -> list[int]:
-    """The one place where a send becomes accepted (or held): from `calling` or `unknown` only, once. Returns the ids that changed.
+async def settle_sends(conn: Connection, accepted: Sequence[AcceptedSend], lost: Sequence[int] = (), *, at: datetime) -> set[int]:
+    """The one place where a send becomes accepted (or held), from `calling` or `unknown` only, once; and where `lost` calls become unknown.
 
-    The people of these sends must be locked by then, in the order of their ids: `lock_people_of`, or the caller's own lock.
+    Returns the ids that were accepted by this call. The people of these sends must be locked by then, in the order of their ids:
+    `lock_people_of`, or the caller's own lock.
     """
-    if not rows:
-        return []
-    changed = await queries.accept_sends.fetch(
+    if not accepted and not lost:
+        return set()
+    changed = await queries.settle_sends.fetch_as(
+        SettledSend,
         conn,
-        send_ids=[row.send_id for row in rows],
-        message_ids=[row.message_id for row in rows],
-        held=[row.held for row in rows],
-        wa_ids=[row.wa_id for row in rows],
-        media=[int(row.media) for row in rows],
+        send_ids=[row.send_id for row in accepted],
+        message_ids=[row.message_id for row in accepted],
+        held=[row.held for row in accepted],
+        wa_ids=[row.wa_id for row in accepted],
+        media=[int(row.media) for row in accepted],
+        lost_ids=lost,
         at=at,
     )
-    return [row["id"] for row in changed]
+    return {row.id for row in changed if row.became == "accepted"}
+
+
+async def accept_sends(conn: Connection, rows: Sequence[AcceptedSend], *, at: datetime) -> set[int]:
+    """`settle_sends` for what was taken. Returns the ids that were accepted by this call."""
+    return await settle_sends(conn, rows, at=at)
+
+
+async def lose_sends(conn: Connection, send_ids: Sequence[int], *, at: datetime) -> None:
+    """`settle_sends` for what nobody knows."""
+    await settle_sends(conn, (), send_ids, at=at)
 
 
 async def mark_held(conn: Connection, send_ids: Sequence[int]) -> None:
@@ -296,11 +317,6 @@ async def refuse_sends(conn: Connection, rows: Sequence[RefusedSend], *, at: dat
         at=at,
     )
     return [row["id"] for row in changed]
-
-
-async def lose_sends(conn: Connection, send_ids: Sequence[int], *, at: datetime) -> list[int]:
-    """The outcome of these calls is not known. Returns the ids that changed."""
-    return [row["id"] for row in await queries.lose_sends.fetch(conn, send_ids=send_ids, at=at)]
 
 
 async def end_attempts(conn: Connection, attempts: Sequence[EndedAttempt], *, at: datetime) -> None:

@@ -406,8 +406,9 @@ where contacts.id in (select sends.contact_id from sends where sends.id = any($s
 order by contacts.id
 for no key update;
 
--- name: accept_sends -> int
--- The provider took these: from `calling`, or from `unknown` when a status told us so. Counts each once; gives the ids that changed.
+-- name: settle_sends -> SettledSend
+-- The provider took these: from `calling`, or from `unknown` when a status told us so. Of `lost` nobody knows: they hold their slot for a
+-- day and are never sent again by themselves. One statement, so that the counts of several chips are written in one order, once.
 with answer as (
     select given.send_id, given.message_id, given.held, given.wa_id, given.media
     from unnest($send_ids::bigint[], $message_ids::text[], $held::boolean[], $wa_ids::text[], $media::int[])
@@ -445,6 +446,12 @@ accepted as (
     returning sends.id, sends.chip_id, sends.contact_id, sends.kind, sends.kind = 'campaign' as counts, sends.was_held, before.was_unknown,
               before.called_at, before.ttl_h, answer.wa_id, answer.media
 ),
+lost as (
+    update sends
+    set state = 'unknown', unknown_at = $at, lease_until = null, reason = 'no clear answer'
+    where sends.id = any($lost_ids::bigint[]) and sends.state = 'calling'
+    returning sends.id, sends.chip_id, sends.kind = 'campaign' as counts, sends.called_at, sends.claimed_at
+),
 change as (
     select accepted.chip_id, date_trunc('hour', $at::timestamptz, 'UTC') as hour, accepted.counts::int as accepted,
            (accepted.counts and accepted.was_held)::int as held, 0 as unknown, accepted.media
@@ -453,6 +460,10 @@ change as (
     select accepted.chip_id, date_trunc('hour', accepted.called_at, 'UTC'), 0, 0, -1, 0
     from accepted
     where accepted.counts and accepted.was_unknown
+    union all
+    select lost.chip_id, date_trunc('hour', lost.called_at, 'UTC'), 0, 0, 1, 0
+    from lost
+    where lost.counts
 ),
 counted as (
     insert into chip_counts (chip_id, hour, accepted, held, unknown, media)
@@ -504,11 +515,18 @@ talked as (
         )
 ),
 held_on as (
-    -- an unknown one had given its slot back after a day; the platform may still deliver it until its time is over
+    -- an unknown one gave its slot back after a day; once it is known to be taken, it may be delivered until its time is over
     update budget_uses
-    set until_at = greatest(budget_uses.until_at, budget_uses.from_at + make_interval(hours => accepted.ttl_h + 24))
-    from accepted
-    where accepted.was_unknown and budget_uses.send_id = accepted.id
+    set until_at = case
+        when slot.lost then slot.claimed_at + interval '24 hours'
+        else greatest(budget_uses.until_at, budget_uses.from_at + make_interval(hours => slot.ttl_h + 24))
+    end
+    from (
+        select accepted.id, false as lost, accepted.ttl_h, null::timestamptz as claimed_at from accepted where accepted.was_unknown
+        union all
+        select lost.id, true, null, lost.claimed_at from lost
+    ) as slot
+    where budget_uses.send_id = slot.id
 ),
 eased as (
     delete from throttles
@@ -519,7 +537,10 @@ eased as (
            or (throttles.scope = 'account' and throttles.target_id = chips.account_id)
            or (throttles.scope = 'chip' and throttles.target_id = chips.id))
 )
-select accepted.id from accepted order by accepted.id;
+select accepted.id, 'accepted' as became from accepted
+union all
+select lost.id, 'unknown' from lost
+order by id;
 
 -- name: mark_held -> none
 -- Our answer said "held" after the first status had already told us that it was taken.
@@ -587,28 +608,6 @@ counted as (
     on conflict (chip_id, hour) do update set unknown = chip_counts.unknown + excluded.unknown
 )
 select refused.id from refused order by refused.id;
-
--- name: lose_sends -> int
--- Nobody knows whether the provider took these. They hold their slot for a day and are never sent again by themselves.
-with lost as (
-    update sends
-    set state = 'unknown', unknown_at = $at, lease_until = null, reason = 'no clear answer'
-    where sends.id = any($send_ids::bigint[]) and sends.state = 'calling'
-    returning sends.id, sends.chip_id, sends.kind, sends.called_at, sends.claimed_at
-),
-kept as (
-    update budget_uses set until_at = lost.claimed_at + interval '24 hours' from lost where budget_uses.send_id = lost.id
-),
-counted as (
-    insert into chip_counts (chip_id, hour, unknown)
-    select lost.chip_id, date_trunc('hour', lost.called_at, 'UTC') as hour, count(*)
-    from lost
-    where lost.kind = 'campaign'
-    group by 1, 2
-    order by 1, 2
-    on conflict (chip_id, hour) do update set unknown = chip_counts.unknown + excluded.unknown
-)
-select lost.id from lost order by lost.id;
 
 -- name: end_attempts -> none
 -- What each call came to.
