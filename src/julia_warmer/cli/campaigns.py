@@ -7,7 +7,7 @@ import typer
 from julia_warmer.cli.forms import AsJson, Portfolio, Why, group
 from julia_warmer.cli.naming import LIST_MAX, find_campaign, find_chip, find_portfolio
 from julia_warmer.cli.opening import Act, do
-from julia_warmer.cli.output import print_rows, say, tell
+from julia_warmer.cli.output import print_rows, tell
 from julia_warmer.core.model import Purpose
 from julia_warmer.engine import setup
 from julia_warmer.engine.setup import CampaignStatus
@@ -85,13 +85,13 @@ def list_(as_json: AsJson = False) -> None:
 
 @app.command()
 def pause(campaign: Name, why: Why, as_json: AsJson = False) -> None:
-    """Plan nothing more for a campaign, until it is resumed."""
+    """Send nothing more of a campaign, until it is resumed."""
     _set(campaign, CampaignStatus.PAUSED, why, as_json)
 
 
 @app.command()
 def resume(campaign: Name, why: Why, as_json: AsJson = False) -> None:
-    """Plan for a paused campaign again."""
+    """Send a paused campaign again."""
     _set(campaign, CampaignStatus.ACTIVE, why, as_json)
 
 
@@ -108,5 +108,3 @@ def _set(name: str, status: CampaignStatus, why: str, as_json: bool) -> None:
 
     do(work)
     tell({"campaign": name, "status": status}, f"campaign {name} is {status}", as_json=as_json)
-    if status is not CampaignStatus.ACTIVE and not as_json:
-        say("what is planned already still goes out; `warmer stop campaign` stops that too")
