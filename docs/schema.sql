@@ -184,6 +184,7 @@ create table warmer.chips (
     name_status text default 'NONE'::text not null,
     verified_name text,
     profile_filled boolean default false not null,
+    profile_read_at timestamptz,
     pin_set boolean default false not null,
     webhook_at timestamptz,
     health integer,

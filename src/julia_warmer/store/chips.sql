@@ -213,7 +213,8 @@ with free as materialized (
 update chips
 set portfolio_share = given.share,
     look_again_at = case
-        when given.share < chips.budget_day_max or chips.budget_binding = 'share' then least(chips.look_again_at, $at)
+        when chips.look_again_at is not null and (given.share < chips.budget_day_max or chips.budget_binding = 'share')
+            then least(chips.look_again_at, $at)
         else chips.look_again_at
     end
 from unnest($chip_ids::bigint[], $shares::integer[]) as given (chip_id, share)
@@ -306,7 +307,7 @@ where alerts.chip_id = any($chip_ids::bigint[])
   and alerts.open_key <> all($standing::text[]);
 
 -- name: look_again -> none
--- These chips are due for a decision now.
+-- These chips are due for a decision now, if they are under review at all.
 update chips
 set look_again_at = least(chips.look_again_at, $at)
-where chips.id = any($chip_ids::bigint[]) and chips.status not in ('banned', 'retired');
+where chips.id = any($chip_ids::bigint[]) and chips.look_again_at is not null;

@@ -145,7 +145,8 @@ update chips
 set eligible_people = given.people,
     plan_again_at = given.plan_again_at,
     look_again_at = case
-        when given.people > chips.eligible_people and chips.budget_binding = 'people' then least(chips.look_again_at, $at)
+        when chips.look_again_at is not null and given.people > chips.eligible_people and chips.budget_binding = 'people'
+            then least(chips.look_again_at, $at)
         else chips.look_again_at
     end
 from unnest($chip_ids::bigint[], $people::integer[], $plan_again_ats::timestamptz[]) as given (chip_id, people, plan_again_at)

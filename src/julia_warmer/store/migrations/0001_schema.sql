@@ -78,6 +78,7 @@ create table warmer.chips (
     name_status      text not null default 'NONE',
     verified_name    text,
     profile_filled   boolean not null default false,
+    profile_read_at  timestamptz,
     pin_set          boolean not null default false,
     webhook_at       timestamptz,
 
