@@ -124,6 +124,7 @@ async def put_profiles(conn: Connection, filled: Mapping[int, bool], *, at: date
 
 async def put_templates(conn: Connection, account_id: int, rows: Sequence[TemplateRow], *, at: datetime) -> list[TemplateChange]:
     """Write an account's whole listing; gives what changed its status."""
+    await queries.lock_templates.execute(conn, account_id=account_id)
     return await queries.put_templates.fetch_as(
         TemplateChange,
         conn,

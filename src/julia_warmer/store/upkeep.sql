@@ -71,6 +71,10 @@ set profile_read_at = $at,
 from unnest($chip_ids::bigint[], $filled::boolean[]) as given (chip_id, filled)
 where chips.id = given.chip_id;
 
+-- name: lock_templates -> none
+-- An account's templates, locked in the order of their ids as every writer does: a listing is written in the order of their names.
+select from templates where templates.account_id = $account_id order by templates.id for no key update;
+
 -- name: put_templates -> TemplateChange
 -- An account's templates as its listing has them; what a webhook said after the listing began stays. Gives those whose status is another one.
 with listed as materialized (
@@ -84,8 +88,6 @@ known as materialized (
     select templates.name, templates.language, templates.status
     from templates
     where templates.account_id = $account_id
-    order by templates.id
-    for no key update
 ),
 written as (
     insert into templates (
