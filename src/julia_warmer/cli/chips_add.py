@@ -10,7 +10,7 @@ from julia_warmer.cli.forms import Account, AsJson
 from julia_warmer.cli.meta import granted, token_of
 from julia_warmer.cli.naming import find_account, find_route
 from julia_warmer.cli.opening import with_parts
-from julia_warmer.cli.output import plural, print_json, say, warn
+from julia_warmer.cli.output import plural, print_json, progress, say, warn
 from julia_warmer.clock import Clock
 from julia_warmer.cloud.nodes import PhoneNumber
 from julia_warmer.core.model import Phase
@@ -60,10 +60,11 @@ def add(
             added = await setup.add_chips(
                 conn, found.id, numbers, at=at, by=parts.settings.operator, phase=phase, active=active, route_id=route_id, why=why
             )
-        await upkeep.poll(parts, at=clock.now())  # so that quality, status and limit are known from the start
+        await upkeep.poll(parts, at=clock.now(), max_age_s=0)  # so that quality, status and limit are known from the start
         return added, asked
 
-    added, asked = with_parts(work)
+    with progress("asking Meta", None, shown=not as_json):
+        added, asked = with_parts(work)
     _show(added, asked, as_json=as_json)
 
 

@@ -11,9 +11,7 @@ from julia_warmer.cli.running import last
 
 def demo(
     chips: Annotated[int, typer.Option("--chips", min=1, max=200, help="Numbers to warm.")] = 12,
-    contacts: Annotated[
-        int, typer.Option("--contacts", min=0, max=200_000, help="People who opted in, shared out among chips.")
-    ] = 6000,
+    contacts: Annotated[int, typer.Option("--contacts", min=0, max=200_000, help="People who opted in, shared out among chips.")] = 6000,
     days: Annotated[int, typer.Option("--days", min=1, max=120, help="Virtual days to play.")] = 30,
     seed: Annotated[int, typer.Option("--seed", help="The same seed gives the same decisions, to the byte.")] = 7,
     policy: Annotated[str, typer.Option("--policy", help="standard, cautious, sprint, or a file of your own.")] = "standard",

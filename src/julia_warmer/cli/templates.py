@@ -4,10 +4,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from julia_warmer.cli.errors import CommandError
 from julia_warmer.cli.forms import AsJson, group
 from julia_warmer.cli.naming import LIST_MAX, find_account
 from julia_warmer.cli.opening import Act, do, with_parts
-from julia_warmer.cli.output import Columns, print_rows, progress
+from julia_warmer.cli.output import Columns, plural, print_rows, progress
 from julia_warmer.clock import Clock
 from julia_warmer.store import db, views
 
@@ -44,14 +45,16 @@ def list_(
 
 @app.command()
 def sync(as_json: AsJson = False) -> None:
-    """Ask Meta for the templates of every account, and show them. The worker does the same by itself, every hour."""
+    """Ask Meta for the templates of every account, and show them. A worker does the same by itself, a few times an hour."""
     from julia_warmer.engine import upkeep
 
-    async def work(parts: "Parts", clock: Clock) -> list[views.Template]:
-        await upkeep.sync_templates(parts, at=clock.now())
+    async def work(parts: "Parts", clock: Clock) -> tuple[upkeep.Synced, list[views.Template]]:
+        synced = await upkeep.sync_templates(parts, at=clock.now(), max_age_s=0)
         async with db.transaction(parts.pool) as conn:
-            return await views.list_templates(conn, limit=LIST_MAX)
+            return synced, await views.list_templates(conn, limit=LIST_MAX)
 
     with progress("asking Meta", None, shown=not as_json):
-        rows = with_parts(work)
+        synced, rows = with_parts(work)
     print_rows(rows, COLUMNS, title="Templates", as_json=as_json)
+    if synced.failed:
+        raise CommandError(f"{synced.failed} of {plural(synced.accounts, 'account')} could not be read: `warmer alerts` says why")

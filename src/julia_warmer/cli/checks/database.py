@@ -143,7 +143,7 @@ def _routes(chips: Sequence[views.Chip]) -> Iterator[Finding]:
 def _templates(accounts: Sequence[views.AccountView], templates: Sequence[views.Template], at: datetime) -> Iterator[Finding]:
     old = [row.name for row in accounts if row.templates_synced_at is None or at - row.templates_synced_at > TEMPLATES_OLD]
     if old:
-        yield warn("templates", f"not synced within a day: {_names(old)}", "`warmer templates sync`; a running worker does it every hour")
+        yield warn("templates", f"not synced within a day: {_names(old)}", "`warmer templates sync`; a running worker does it by itself")
     elif accounts:
         approved = sum(1 for row in templates if row.status == "APPROVED")
         mend = "hand one in at Meta's WhatsApp Manager, with an opt-out button"
