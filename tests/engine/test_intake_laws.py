@@ -7,6 +7,7 @@ from datetime import timedelta
 from itertools import count
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -73,6 +74,7 @@ sent_ = st.builds(Sent, st.integers(0, HOURS - 24), st.integers(0, PEOPLE - 1), 
 wrote_ = st.builds(Wrote, st.integers(0, HOURS), st.integers(0, PEOPLE - 1), st.sampled_from(TEXTS))
 
 
+@pytest.mark.pg15
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(sent_, max_size=8), st.lists(wrote_, max_size=6), st.randoms(use_true_random=False))
 async def test_sql_counts_as_the_simulator_does(db: Database, sent: list[Sent], wrote: list[Wrote], random: Any):
@@ -145,6 +147,7 @@ def in_memory(tally: Tally) -> dict[str, int]:
     }
 
 
+@pytest.mark.pg15
 async def test_workers_side_by_side_apply_each_fact_once(db: Database):
     """Facts of the same people in many bodies, with repeats, applied by four workers at once."""
     fleet = await add_fleet(db.pool, chips=3)

@@ -161,6 +161,7 @@ async def test_a_conversation_counts_once_in_seven_days(db: Database):
     assert [await hours(db, fleet.chips[0], name) for name in ("received", "conversations")] == [5, 2]
 
 
+@pytest.mark.pg15
 async def test_answers_raise_engagement_and_silence_lowers_it_in_any_order(db: Database):
     fleet = await add_fleet(db.pool)
     ends: list[float] = []

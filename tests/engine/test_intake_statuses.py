@@ -87,6 +87,7 @@ ORDERS = [
 ]
 
 
+@pytest.mark.pg15
 async def test_every_order_of_statuses_ends_alike(db: Database):
     """R13 in small: all orders of one to four statuses, one delivery each; ends and counts agree with the set of statuses alone."""
     fleet = await add_fleet(db.pool, chips=2)

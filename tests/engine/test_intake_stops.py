@@ -1,6 +1,10 @@
 """What acts before the webhook's 200: requests to stop, under every name a person has, and what stops numbers, accounts and templates."""
 
 import asyncio
+import copy
+import json
+import random
+from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -371,3 +375,33 @@ async def test_odd_urgent_facts_do_not_keep_the_good_ones_from_acting(db: Databa
         receipt = await receive(conn, body, at=NOW, seal=SEAL)
     assert receipt.opt_outs == 1
     assert await standing(db, person) == "nothing"
+
+
+# ------------------------------------------------------------------ whatever comes
+
+ODD_VALUES = [None, 0, -1, 2**31, 2**63, 1e308, "", "x" * 3000, "\x00", "\ud800", [], {}, [[]], True, "2026-06-01", "9" * 400, {"a": 1}]
+
+
+async def test_whatever_comes_is_taken_and_never_refused(db: Database):
+    """R16 in small: good webhooks with a few values changed at random. Nothing raises; the database is given nothing that it refuses."""
+    fleet = await add_fleet(db.pool)
+    person = await add_person(db.pool)
+    await add_out(db.pool, fleet, person, message_id="wamid.0")
+    bodies = [body for _, body, _ in (*REQUESTS, *ACCOUNT_STOPS, *TEMPLATES)]
+    draw = random.Random(5)
+    for _ in range(300):
+        document = json.loads(draw.choice(bodies))
+        for _ in range(draw.randint(1, 3)):
+            holder, key = draw.choice(list(places_in(document)))
+            holder[key] = copy.deepcopy(draw.choice(ODD_VALUES))
+        await deliver(db, json.dumps(document).encode())
+    await apply(db)
+    assert await db.pool.fetchval("select count(*) from inbox where applied_at is null") == 0
+    assert await db.pool.fetch("select reason from quarantine where reason like 'refused%'") == []
+
+
+def places_in(value: Any) -> Iterator[tuple[Any, Any]]:
+    """Every place of a document that holds something."""
+    for key, inner in value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ():
+        yield value, key
+        yield from places_in(inner)

@@ -27,7 +27,7 @@ from julia_warmer.store.seal import Seal, SealBroken
 
 BODY_USE = "inbox.body"
 ITEM_USE = "quarantine.item"
-BYTES_MAX = 4 * 1024 * 1024  # of bodies that one transaction takes; one larger body is taken alone
+BYTES_MAX = 512 * 1024  # of sealed bodies that one transaction takes, some 1,500 statuses; one larger body is taken alone
 FACTS_MAX = 1000  # of one round of statements
 LATE_MAX = timedelta(days=8)  # Meta retries for seven days (platform.md 6.8)
 EARLY_MAX = timedelta(days=1)  # how far ahead of us the platform's clock may be

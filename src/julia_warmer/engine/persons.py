@@ -57,8 +57,9 @@ async def rename_people(conn: Connection, new: Sequence[Event], scene: Scene, *,
         if isinstance(event, NumberChanged) and new_names_in(event) != Names():
             met += await _move(conn, event, scene, at=at)
     stopped = await people.stop_suppressed(conn, sorted(set(met)), at=at)
-    await contacts.refresh_standing(conn, stopped, at=at)
-    await people.cancel_sends(conn, dict.fromkeys(stopped, "all"), reason="asked to stop", at=at)
+    if stopped:
+        await contacts.refresh_standing(conn, sorted(stopped), at=at)
+        await people.cancel_sends(conn, stopped, reason="asked to stop", at=at)
 
 
 def _learned(new: Sequence[Event], scene: Scene) -> dict[int, Names]:
@@ -112,4 +113,5 @@ async def resume_people(conn: Connection, new: Sequence[Event], scene: Scene, *,
     }
     last = await people.list_switches(conn, sorted(switched), since=at - SINCE_MAX)
     resumed = await people.resume_marketing(conn, [switch for switch in last if switch.resumed], at=at)
-    await contacts.refresh_standing(conn, sorted({*resumed, *(key[0] for key in signups)}), at=at)
+    if granted := sorted({*resumed, *(key[0] for key in signups)}):
+        await contacts.refresh_standing(conn, granted, at=at)

@@ -76,6 +76,14 @@ class Switch:
 
 
 @dataclass(frozen=True, slots=True)
+class Stopped:
+    """A contact that was found to be suppressed, for marketing or for all."""
+
+    id: int
+    purpose: str
+
+
+@dataclass(frozen=True, slots=True)
 class Warmth:
     """What changed in how a contact takes our messages."""
 
@@ -179,6 +187,8 @@ async def withdraw(conn: Connection, opt_outs: Sequence[OptOut], *, at: datetime
 
 async def cancel_sends(conn: Connection, purposes: Mapping[int, str], *, reason: str, at: datetime) -> list[int]:
     """Cancel what is planned or claimed for these contacts, for a purpose or for `all`; returns the sends."""
+    if not purposes:
+        return []
     rows = await queries.cancel_sends.fetch(conn, contact_ids=list(purposes), purposes=list(purposes.values()), reason=reason, at=at)
     return [row["id"] for row in rows]
 
@@ -206,11 +216,11 @@ async def name_people(conn: Connection, names: Mapping[int, Names], *, at: datet
     )
 
 
-async def stop_suppressed(conn: Connection, ids: Sequence[int], *, at: datetime) -> list[int]:
-    """Stop those of these contacts for whom a suppression is open by a name just learned; returns them."""
+async def stop_suppressed(conn: Connection, ids: Sequence[int], *, at: datetime) -> dict[int, str]:
+    """Stop those of these contacts for whom a suppression is open by a name just learned; returns them, each with what it covers."""
     if not ids:
-        return []
-    return [row["id"] for row in await queries.stop_suppressed.fetch(conn, ids=ids, at=at)]
+        return {}
+    return {row["id"]: row["purpose"] for row in await queries.stop_suppressed.fetch(conn, ids=ids, at=at)}
 
 
 async def list_switches(conn: Connection, contact_ids: Sequence[int], *, since: datetime) -> list[Switch]:

@@ -73,17 +73,19 @@ insert into suppressions (phone_key, user_id, purpose, source, at)
 select distinct given.phone_key, given.user_id, given.purpose, given.source, given.at
 from unnest($phone_keys::text[], $user_ids::text[], $purposes::text[], $sources::text[], $ats::timestamptz[])
     as given (phone_key, user_id, purpose, source, at)
-where (given.phone_key is not null or given.user_id is not null)
-  and not exists (
-      select from suppressions
-      where suppressions.lifted_at is null
-        and suppressions.purpose = given.purpose
-        and suppressions.source = given.source
-        and suppressions.at = given.at
-        and (suppressions.phone_key = given.phone_key or given.phone_key is null)
-        and (suppressions.user_id = given.user_id or given.user_id is null)
-        and (suppressions.phone_key is not null or suppressions.user_id is not null)
-  );
+where case
+    when given.phone_key is not null then not exists (
+        select from suppressions
+        where suppressions.phone_key = given.phone_key and suppressions.lifted_at is null
+          and (suppressions.purpose, suppressions.source, suppressions.at) = (given.purpose, given.source, given.at)
+          and (given.user_id is null or suppressions.user_id = given.user_id)
+    )
+    else given.user_id is not null and not exists (
+        select from suppressions
+        where suppressions.user_id = given.user_id and suppressions.lifted_at is null
+          and (suppressions.purpose, suppressions.source, suppressions.at) = (given.purpose, given.source, given.at)
+    )
+end;
 
 -- name: stop_people -> none
 -- Marks who asked to stop: a person's own word for everything, or WhatsApp's switch, which is kept apart and covers marketing only.
@@ -103,12 +105,26 @@ where contacts.id = given.contact_id;
 
 -- name: cancel_sends -> int
 -- Takes back what was planned or claimed for people who asked to stop: marketing only, or all of it. Gives the ids.
-with open as (
+with given as (
+    select contact_id, purpose from unnest($contact_ids::bigint[], $purposes::text[]) as given (contact_id, purpose)
+),
+planned as (
+    -- apart by kind, for there is an index of open ones for each
     select sends.id
-    from unnest($contact_ids::bigint[], $purposes::text[]) as given (contact_id, purpose)
-    join sends on sends.contact_id = given.contact_id
-        and sends.state in ('planned', 'claimed')
-        and (given.purpose = 'all' or sends.purpose = given.purpose)
+    from given
+    join sends on sends.contact_id = given.contact_id and sends.kind = 'campaign' and sends.state in ('planned', 'claimed')
+        and given.purpose in ('all', sends.purpose)
+    union all
+    select sends.id
+    from given
+    join sends on sends.contact_id = given.contact_id and sends.kind = 'reply' and sends.state in ('planned', 'claimed')
+        and given.purpose in ('all', sends.purpose)
+),
+open as (
+    select sends.id
+    from sends
+    join planned using (id)
+    where sends.state in ('planned', 'claimed')
     order by sends.id
     for no key update of sends
 ),
@@ -143,8 +159,8 @@ set wa_id = coalesce(given.wa_id, contacts.wa_id),
 from unnest($contact_ids::bigint[], $wa_ids::text[], $user_ids::text[]) as given (contact_id, wa_id, user_id)
 where contacts.id = given.contact_id;
 
--- name: stop_suppressed -> int
--- Contacts among these for whom a suppression is open by a name that has just become known, and who are not stopped yet. Gives their ids.
+-- name: stop_suppressed -> Stopped
+-- Contacts among these for whom a suppression is open by a name that has just become known, and who are not stopped yet.
 update contacts
 set stopped_at = coalesce(contacts.stopped_at, stop.own_at),
     platform_stopped_at = coalesce(contacts.platform_stopped_at, stop.platform_at),
@@ -161,7 +177,7 @@ from (
 ) as stop
 where contacts.id = stop.id
   and (contacts.stopped_at is null and stop.own_at is not null or contacts.platform_stopped_at is null and stop.platform_at is not null)
-returning contacts.id;
+returning contacts.id, case when contacts.stopped_at is null then 'marketing' else 'all' end as purpose;
 
 -- name: list_switches -> Switch
 -- The last position of WhatsApp's marketing switch for each of these people, by the facts' own time; a stop wins over a resume of that moment.
