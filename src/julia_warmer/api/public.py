@@ -1,0 +1,92 @@
+"""The public application: Meta's webhook and nothing else. It has no documentation page, no key, and no other way in.
+
+`GET` answers Meta's handshake; `POST` verifies the signature over the raw bytes, takes the delivery in one transaction, then says 200.
+"""
+
+import hmac
+import logging
+from datetime import datetime
+
+import asyncpg
+from fastapi import FastAPI, Request, Response
+from fastapi.responses import PlainTextResponse
+
+from julia_warmer.clock import Clock
+from julia_warmer.cloud.signature import HEADER, is_signed
+from julia_warmer.engine.intake import take_delivery
+from julia_warmer.engine.parts import Parts
+
+PATH = "/webhooks/meta"
+CHALLENGE_MAX = 256  # characters; Meta sends about ten digits
+AWAY = (asyncpg.PostgresConnectionError, asyncpg.InterfaceError, asyncpg.InsufficientResourcesError, OSError, TimeoutError)
+
+log = logging.getLogger(__name__)
+
+
+def public_app(parts: Parts, clock: Clock) -> FastAPI:
+    """The application. Without an app secret in the settings it refuses every delivery."""
+    app = FastAPI(title="Julia Warmer webhook", docs_url=None, redoc_url=None, openapi_url=None)
+    secrets = tuple(secret.get_secret_value() for secret in parts.settings.app_secrets)
+    token = parts.settings.verify_token.get_secret_value() if parts.settings.verify_token else ""
+    most = parts.settings.webhook_body_max
+
+    @app.get("/healthz")
+    async def healthz() -> Response:
+        return PlainTextResponse("ok\n")
+
+    @app.get(PATH)
+    async def handshake(request: Request) -> Response:
+        return answer_handshake(request, token)
+
+    @app.post(PATH)
+    async def deliver(request: Request) -> Response:
+        body = await read_body(request, most)
+        if body is None:
+            return PlainTextResponse("too large\n", 413)
+        if not is_signed(body, request.headers.get(HEADER), secrets):
+            return refused()
+        return await take(parts, body, at=clock.now())
+
+    _ = healthz, handshake, deliver
+    return app
+
+
+def refused() -> Response:
+    """One short answer for whatever is wrong with a signature or a token: a caller learns nothing from it."""
+    return PlainTextResponse("refused\n", 403)
+
+
+def answer_handshake(request: Request, token: str) -> Response:
+    """The raw challenge, when the mode and the token are right (Meta: "Create a webhook endpoint", 2026-04-21). No token refuses all."""
+    query = request.query_params
+    given = query.get("hub.verify_token", "")
+    is_right = bool(token) and hmac.compare_digest(given.encode(), token.encode())
+    challenge = query.get("hub.challenge", "")
+    if query.get("hub.mode") != "subscribe" or not is_right or not 0 < len(challenge) <= CHALLENGE_MAX:
+        return refused()
+    return PlainTextResponse(challenge)
+
+
+async def read_body(request: Request, most: int) -> bytes | None:
+    """The raw body, or None as soon as it proves longer than `most` bytes: never more than that is kept."""
+    announced = request.headers.get("content-length", "")
+    if announced.isdigit() and int(announced) > most:
+        return None
+    parts: list[bytes] = []
+    size = 0
+    async for part in request.stream():
+        size += len(part)
+        if size > most:
+            return None
+        parts.append(part)
+    return b"".join(parts)
+
+
+async def take(parts: Parts, body: bytes, *, at: datetime) -> Response:
+    """Keep the delivery and act on it, then 200. While the database is away it is 503: Meta comes again for seven days."""
+    try:
+        await take_delivery(parts.pool, body, at=at, seal=parts.seal)
+    except AWAY as error:
+        log.warning("a delivery could not be kept: %s", type(error).__name__)
+        return PlainTextResponse("try again\n", 503, headers={"Retry-After": "5"})
+    return PlainTextResponse("ok\n")
