@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from julia_warmer.store import outbox
 from julia_warmer.store.db import transaction
 from tests.conftest import Database
 from tests.engine import outgoing as given
@@ -386,3 +387,20 @@ async def test_the_claim_tells_the_planner_when_the_person_is_free_again(db: Dat
     await claim(db.pool, fleet)
     rows = await db.pool.fetch("select next_marketing_at from contacts order by id")
     assert [row["next_marketing_at"] for row in rows] == [AT + 7 * DAY, AT + 8 * DAY]
+
+
+BIG = ("sends", "contacts", "consents", "budget_uses", "attempts", "conversations")
+
+
+async def test_no_statement_of_the_way_out_reads_a_big_table_whole(db: Database):
+    """Every access has an index to go by, whatever the values are."""
+    whole: list[str] = []
+    async with db.owner.acquire() as conn:
+        await conn.execute("set enable_seqscan = off; set plan_cache_mode = force_generic_plan")
+        for query in outbox.queries:
+            await conn.execute(f"prepare asked as {query.sql}")
+            values = f"({', '.join(['null'] * len(query.params))})" if query.params else ""
+            plan = "\n".join(row[0] for row in await conn.fetch(f"explain execute asked{values}"))
+            whole += [f"{query.name}: {table}" for table in BIG if f"Seq Scan on {table} " in plan]
+            await conn.execute("deallocate asked")
+    assert whole == []

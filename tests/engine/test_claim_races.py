@@ -23,7 +23,12 @@ from tests.engine.outgoing import AT, Fleet, claim
 pytestmark = pytest.mark.pg15
 
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
-WAITING = "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"
+WAITING = """
+    select count(distinct pg_locks.pid)
+    from pg_locks
+    join pg_stat_activity on pg_stat_activity.pid = pg_locks.pid and pg_stat_activity.datname = current_database()
+    where not pg_locks.granted
+"""
 T = TypeVar("T")
 
 

@@ -102,7 +102,7 @@ class _Turn:
         portfolios = await outbox.find_due_portfolios(self.conn, at=self.clock.now())
         left = sys.maxsize if limit is None else limit
         while portfolios and left > 0 and not self.is_over:
-            taken, portfolios = await self._claim(portfolios, min(left, self.parts.settings.claim_max))
+            taken, portfolios = await self._claim(portfolios, min(left, self._claim_max()))
             left -= len(taken)
             waiting = deque(taken)
             while waiting and not self.is_over:
@@ -127,6 +127,11 @@ class _Turn:
             self.done.cancelled += claim.cancelled
             self.done.later += claim.later
         return taken, more
+
+    def _claim_max(self) -> int:
+        """Full waves of requests: a last wave of two would take as long as one of sixteen."""
+        most, at_once = self.parts.settings.claim_max, self.parts.settings.send_concurrency
+        return max(most - most % at_once, min(most, at_once))
 
     def _batch_max(self) -> int:
         """As many as surely begin in time: in half of it, by what requests took lately."""
