@@ -1,0 +1,59 @@
+"""Fleets and people for every subject: rows made by the database itself. It must not know what they are for."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from julia_warmer.config import Settings, load_settings
+from julia_warmer.core.policy import Policy
+from julia_warmer.policies import load
+from julia_warmer.store import db
+from julia_warmer.store.db import Connection
+from julia_warmer.store.seal import Seal
+
+AT = datetime(2026, 6, 1, 14, 10, tzinfo=UTC)  # a Monday, 11:10 in São Paulo: everybody here may be written to
+MORNING = datetime(2026, 6, 1, 9, 0, tzinfo=UTC)  # 6:00: the day is to be planned
+TOKEN = "sandbox-benchmark"
+SEAL = Seal(b"benchmark" * 3 + b"12345")
+POLICY: Policy = load("standard")
+
+queries = db.load(__file__)
+
+
+@dataclass(frozen=True, slots=True)
+class Fleet:
+    """How many of each there are; ids run from 1."""
+
+    chips: int
+    portfolios: int = 1
+
+
+def settings() -> Settings:
+    """What the product ships with: nothing is tuned for the benchmark."""
+    return load_settings()
+
+
+async def add_fleet(conn: Connection, fleet: Fleet, *, budget: int, messaging_limit: int = -1, at: datetime = AT) -> None:
+    """Portfolios, each with an account, a template and a campaign; and their chips."""
+    token = SEAL.close(TOKEN.encode(), use="accounts.token")
+    await queries.add_portfolios.execute(conn, number=fleet.portfolios, token=token, messaging_limit=messaging_limit, at=at)
+    await queries.add_chips.execute(conn, number=fleet.chips, portfolios=fleet.portfolios, budget=budget, at=at)
+
+
+async def add_people(conn: Connection, number: int, *, at: datetime = AT) -> None:
+    await queries.add_people.execute(conn, number=number, at=at)
+
+
+async def add_past(conn: Connection, number: int, fleet: Fleet, *, at: datetime = AT) -> None:
+    """The first people have had a message each."""
+    await queries.add_past.execute(conn, number=number, chips=fleet.chips, at=at)
+
+
+async def add_due(conn: Connection, number: int, fleet: Fleet, *, first: int, at: datetime = AT) -> int:
+    """Due messages for `number` people from the `first` on. Returns the first message's id."""
+    return await queries.add_due.fetchval(conn, first=first, number=number, chips=fleet.chips, at=at)
+
+
+async def settle_down(conn: Connection) -> None:
+    """What autovacuum would do in the middle of a measurement, and the pages on the disk."""
+    await conn.execute("vacuum analyze")
+    await conn.execute("checkpoint")

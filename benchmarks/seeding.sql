@@ -1,0 +1,109 @@
+-- Rows made by the database itself, set by set, in fresh databases: identities run from 1 in the order of the rows.
+
+-- name: add_portfolios -> none
+-- So many portfolios, each with one account, one approved template and one campaign. -1: no limit of people.
+with portfolio as (
+    insert into portfolios (business_id, name, messaging_limit, limit_read_at, created_at)
+    select 'business-' || n, 'portfolio ' || n, $messaging_limit::integer, $at::timestamptz, $at::timestamptz - interval '90 days'
+    from generate_series(1, $number::integer) as n
+    order by n
+    returning id
+),
+account as (
+    insert into accounts (portfolio_id, waba_id, name, token, health, webhook_at, polled_at, created_at)
+    select n, 'waba-' || n, 'account ' || n, $token::bytea, 'AVAILABLE', $at, $at, $at - interval '90 days'
+    from generate_series(1, $number) as n
+    order by n
+    returning id
+),
+template as (
+    insert into templates (account_id, template_id, name, language, category, status, quality, components, synced_at)
+    select n, 'template-' || n, 'shift_invite', 'pt_BR', 'MARKETING', 'APPROVED', 'GREEN',
+           '[{"type": "BODY", "text": "Olá {{1}}, há plantões novos."}]', $at
+    from generate_series(1, $number) as n
+    order by n
+    returning id
+),
+campaign as (
+    insert into campaigns (name, portfolio_id, template, purpose, parameters, created_at)
+    select 'campaign ' || n, n, 'shift_invite', 'marketing', '["{name}"]', $at - interval '90 days'
+    from generate_series(1, $number) as n
+    order by n
+    returning id
+)
+insert into routes (name, kind, created_at) values ('page', 'page', $at);
+
+-- name: add_chips -> none
+-- Chips in every phase with sends, dealt evenly over the portfolios, healthy and decided on a moment ago.
+insert into chips (
+    portfolio_id, account_id, route_id, name, phone_number_id, display_phone, registered_at, created_at, started_at, status, phase,
+    phase_since, ready_at, quality, quality_at, phone_status, name_status, profile_filled, pin_set, webhook_at, health, budget_day_max,
+    budget_binding, budget_need, portfolio_share, eligible_people, decided_at, look_again_at
+)
+select 1 + (n - 1) % $portfolios::integer, 1 + (n - 1) % $portfolios, 1, 'chip ' || n, 'pn-' || n, (5511900000000 + n)::text,
+       $at::timestamptz - make_interval(days => age.days), $at - make_interval(days => age.days), $at - make_interval(days => age.days),
+       age.status, age.phase, $at - make_interval(days => age.in_phase),
+       case when age.status = 'ready' then $at - make_interval(days => age.in_phase) end,
+       'GREEN', $at, 'CONNECTED', 'APPROVED', true, true, $at, 90, $budget::integer, 'phase', $budget, $budget, 1000, $at, $at
+from generate_series(1, $number::integer) as n
+join (
+    values (0, 'warming', 'first_contacts', 7, 3), (1, 'warming', 'expansion', 14, 6), (2, 'warming', 'pre_operation', 20, 6),
+           (3, 'ready', 'operation', 40, 15)
+) as age (turn, status, phase, days, in_phase) on age.turn = n % 4
+order by n;
+
+-- name: add_people -> none
+-- People who said yes to marketing, with the proof; most of them in São Paulo's time.
+with person as (
+    insert into contacts (phone, phone_key, wa_id, name, zone, opted_in_at, engagement, may_marketing, created_at, updated_at)
+    select '+55119' || 80000000 + n, 'm:5511' || 80000000 + n, '5511' || 80000000 + n, 'Pessoa ' || n,
+           case n % 20 when 0 then 'America/Manaus' when 1 then 'America/Cuiaba' else 'America/Sao_Paulo' end,
+           $at::timestamptz - make_interval(mins => 1440 + n * 7919 % 80000), (n * 7919 % 1000) / 1000.0, true,
+           $at - interval '90 days', $at - interval '90 days'
+    from generate_series(1, $number::integer) as n
+    order by n
+    returning id, opted_in_at
+)
+insert into consents (contact_id, purpose, act, source, text_shown, text_version, evidence, at, recorded_at, recorded_by)
+select person.id, 'marketing', 'granted', 'form', 'Quero receber plantões.', 'v1', '{"form": "benchmark"}', person.opted_in_at,
+       person.opted_in_at, 'benchmark'
+from person
+order by person.id;
+
+-- name: add_past -> none
+-- Messages of the past: one for each of the first people, by a chip that they belong to since, delivered, most of them read.
+with past as (
+    insert into sends (
+        chip_id, portfolio_id, contact_id, campaign_id, template_row, kind, purpose, state, plan_day, cap_day, planned_at, due_at, expires_at,
+        claimed_at, attempts, called_at, accepted_at, message_id, sent_at, delivered_at, read_at
+    )
+    select chips.id, chips.portfolio_id, n, chips.portfolio_id, chips.portfolio_id, 'campaign', 'marketing',
+           case when n % 5 < 3 then 'read' else 'delivered' end, moment.at::date, moment.at::date, moment.at, moment.at,
+           moment.at + interval '6 hours', moment.at, 1, moment.at, moment.at, 'wamid.past.' || n, moment.at + interval '1 second',
+           moment.at + interval '3 seconds', case when n % 5 < 3 then moment.at + interval '20 minutes' end
+    from generate_series(1, $number::integer) as n
+    join chips on chips.id = 1 + n % $chips::integer
+    cross join lateral (select $at::timestamptz - interval '10 days' - make_interval(secs => n % 1500000) as at) as moment
+    order by n
+    returning id, contact_id, chip_id, accepted_at
+)
+update contacts
+set chip_id = past.chip_id, assigned_at = past.accepted_at, last_accepted_at = past.accepted_at,
+    next_marketing_at = past.accepted_at + interval '7 days'
+from past
+where contacts.id = past.contact_id;
+
+-- name: add_due -> int
+-- Planned messages that are due at this moment, one for each of these people, dealt out over the chips. Gives their ids' first.
+with due as (
+    insert into sends (
+        chip_id, portfolio_id, contact_id, campaign_id, template_row, kind, purpose, plan_day, planned_at, due_at, expires_at
+    )
+    select chips.id, chips.portfolio_id, n, chips.portfolio_id, chips.portfolio_id, 'campaign', 'marketing', $at::timestamptz::date,
+           $at - interval '3 hours', $at - make_interval(secs => (n * 7919 % 3600)), $at + interval '6 hours'
+    from generate_series($first::integer, $first + $number::integer - 1) as n
+    join chips on chips.id = 1 + n % $chips::integer
+    order by n
+    returning id
+)
+select min(due.id) from due;
