@@ -100,6 +100,16 @@ GUARDS: dict[str, tuple[Setting, str, str | None]] = {
         "planned",
         None,  # the template is a marketing one: nothing goes out under another purpose
     ),
+    "the template needs a name": (
+        sql("update contacts set name = ' ' where id = {contact}"),
+        "cancelled",
+        "has no name, and the template asks for one",
+    ),
+    "the template has a word for those without a name": (
+        sql("with nameless as (update contacts set name = null) update campaigns set parameters = $1", ["{name|colega}"]),
+        "claimed",
+        None,
+    ),
     "belongs to another chip": (another_chip_wrote_first, "cancelled", "belongs to another chip"),
     "cooling down after 131049": (
         sql("update contacts set cooldown_until = $1 where id = {contact}", AT + 5 * HOUR),
