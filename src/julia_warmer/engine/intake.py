@@ -17,6 +17,7 @@ from julia_warmer.core.events import Event, MessageReceived, OptOutRequested, Un
 from julia_warmer.engine.effects import apply_facts
 from julia_warmer.engine.scene import Arrival
 from julia_warmer.engine.urgent import apply_opt_outs, apply_stops
+from julia_warmer.engine.wake import Step, wake
 from julia_warmer.store import inbox
 from julia_warmer.store import people as people_store
 from julia_warmer.store.db import Connection, Pool
@@ -101,9 +102,11 @@ async def await_calls(pool: Pool, receipt: Receipt, *, wait_s: float = CALLS_WAI
 
 
 async def take_delivery(pool: Pool, body: bytes, *, at: datetime, seal: Seal) -> Receipt:
-    """The whole road to the 200: `receive` in its transaction, then `await_calls`."""
+    """The whole road to the 200: `receive` in its transaction, which also wakes the intake, then `await_calls`."""
     async with pool.acquire() as conn, conn.transaction():
         receipt = await receive(conn, body, at=at, seal=seal)
+        if not receipt.repeated:
+            await wake(conn, Step.INTAKE)
     await await_calls(pool, receipt)
     return receipt
 

@@ -1,0 +1,278 @@
+"""Jobs: PgQueuer wakes the engine's steps, live. It adds no rule and no state: in virtual time a driver calls the same steps.
+
+A step runs when something wakes it (`engine/wake`), and by the clock in case nothing did. It may run twice, on any worker; each is safe to
+repeat. One that fails is logged, told and held: its job stays as the record, and the step waits longer after each failure in a row.
+docs/decisions/0008-jobs.md says why it is as it is.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import timedelta
+from functools import partial
+
+import structlog
+from pgqueuer import PgQueuer
+from pgqueuer.adapters.drivers.asyncpg import AsyncpgPoolDriver
+from pgqueuer.models import Job, Schedule
+
+from julia_warmer.clock import Clock
+from julia_warmer.engine import dispatch, intake, plan, review, route, upkeep
+from julia_warmer.engine.parts import Parts
+from julia_warmer.engine.wake import CHANNEL, Step, queue, wake
+from julia_warmer.store import jobs, platform
+from julia_warmer.store.db import transaction
+from julia_warmer.store.platform import Alert
+
+POLL_AGE_S = 90.0  # with a look every 30 s, no account's quality is more than two minutes old
+SYNC_AGE_S = 900.0
+STEP_S = 120.0  # longest run of a step that has no end of its own
+HEARTBEAT = timedelta(seconds=15)  # a job whose worker gave no sign for so long is taken by another
+LOOK_EVERY = timedelta(seconds=5)  # at the queue, in case its notice was lost
+HOLD_MAX_S = 60.0
+RESTART_MAX_S = 30.0
+WHY_MAX = 300  # characters
+DRAIN_S = 45.0  # a deploy waits for what has begun no longer than this
+
+log = structlog.get_logger(__name__)
+
+Run = Callable[[Parts, Clock], Awaitable[bool]]
+
+
+# ------------------------------------------------------------------ the steps; each says whether there may be more to do
+
+
+async def _intake(parts: Parts, clock: Clock) -> bool:
+    async with transaction(parts.pool) as conn:
+        applied = await intake.apply_inbox(conn, at=clock.now(), seal=parts.seal)
+        if applied.new:
+            await wake(conn, Step.ROUTE)
+    return applied.bodies > 0
+
+
+async def _dispatch(parts: Parts, clock: Clock) -> bool:
+    await dispatch.dispatch(parts, clock=clock)
+    return False
+
+
+async def _sweep(parts: Parts, clock: Clock) -> bool:
+    async with transaction(parts.pool) as conn:
+        await dispatch.sweep(conn, at=clock.now())
+    return False
+
+
+async def _route(parts: Parts, clock: Clock) -> bool:
+    routed = await route.route_received(parts, at=clock.now())
+    return routed.taken > 0
+
+
+async def _review(parts: Parts, clock: Clock) -> bool:
+    async with transaction(parts.pool) as conn:
+        reviewed = await review.review(conn, at=clock.now(), policy=parts.policy)
+        if reviewed.decisions:
+            await wake(conn, Step.PLAN)
+    return len(reviewed.decisions) == review.REVIEW_MAX
+
+
+async def _plan(parts: Parts, clock: Clock) -> bool:
+    async with transaction(parts.pool) as conn:
+        planned = await plan.plan(conn, at=clock.now(), policy=parts.policy, holidays=parts.holidays)
+        if planned.sends:
+            await wake(conn, Step.DISPATCH)
+    return planned.chips == plan.PLAN_MAX
+
+
+async def _poll(parts: Parts, clock: Clock) -> bool:
+    await upkeep.poll(parts, at=clock.now(), max_age_s=POLL_AGE_S)
+    return False
+
+
+async def _templates(parts: Parts, clock: Clock) -> bool:
+    await upkeep.sync_templates(parts, at=clock.now(), max_age_s=SYNC_AGE_S)
+    return False
+
+
+async def _partitions(parts: Parts, clock: Clock) -> bool:
+    async with transaction(parts.pool) as conn:
+        await upkeep.ensure_partitions(conn, at=clock.now())
+    return False
+
+
+async def _tidy(parts: Parts, clock: Clock) -> bool:
+    async with transaction(parts.pool) as conn:
+        await upkeep.tidy_up(conn, at=clock.now())
+    return False
+
+
+@dataclass(frozen=True, slots=True)
+class Rhythm:
+    """How a step runs: by the clock as `cron` says (six fields, the last one seconds), on so many workers at once (0: all)."""
+
+    run: Run
+    cron: str
+    at_once: int = 1
+    limit_s: float | None = STEP_S  # None: it ends by itself
+
+
+RHYTHMS: dict[Step, Rhythm] = {
+    Step.INTAKE: Rhythm(_intake, "* * * * * */2", at_once=0),
+    Step.DISPATCH: Rhythm(_dispatch, "* * * * * */2", at_once=0, limit_s=None),
+    Step.SWEEP: Rhythm(_sweep, "* * * * * */10"),
+    Step.ROUTE: Rhythm(_route, "* * * * * */2"),
+    Step.REVIEW: Rhythm(_review, "* * * * * */15"),
+    Step.PLAN: Rhythm(_plan, "* * * * * */15"),
+    Step.POLL: Rhythm(_poll, "* * * * * */30"),
+    Step.TEMPLATES: Rhythm(_templates, "*/5 * * * * 0"),
+    Step.PARTITIONS: Rhythm(_partitions, "17 * * * * 0"),
+    Step.TIDY: Rhythm(_tidy, "31 4 * * * 0"),
+}
+
+
+# ------------------------------------------------------------------ the loop
+
+
+async def run_worker(parts: Parts, *, clock: Clock, stop: asyncio.Event | None = None) -> None:
+    """Run the steps until `stop` is set, or until cancelled; what has begun is finished first. Any number of workers may run."""
+    stop = stop or asyncio.Event()
+    work = asyncio.create_task(_Worker(parts, clock, stop).run())
+    try:
+        await asyncio.shield(work)
+    except asyncio.CancelledError:
+        stop.set()
+        await asyncio.wait({work}, timeout=DRAIN_S)
+        if not work.done():
+            work.cancel()
+            await asyncio.wait({work})
+        raise
+
+
+@dataclass(slots=True)
+class _Trouble:
+    """A step's failures in a row, here."""
+
+    in_row: int = 0
+    held_until_s: float = 0.0  # on the event loop's own clock
+
+
+@dataclass(slots=True)
+class _Worker:
+    """One process's share of the work, and the supervisor of its PgQueuer."""
+
+    parts: Parts
+    clock: Clock
+    stop: asyncio.Event
+    running: set[Step] = field(default_factory=set)
+    again: set[Step] = field(default_factory=set)  # woken while running here
+    trouble: dict[Step, _Trouble] = field(default_factory=dict)
+    well: set[Step] = field(default_factory=set)  # whose alert is known to be closed
+
+    async def run(self) -> None:
+        """Start PgQueuer as often as it breaks: the database went away, a connection was cut."""
+        failures = 0
+        while not self.stop.is_set():
+            began = asyncio.get_running_loop().time()
+            try:
+                await self._cycle()
+            except Exception as error:  # whatever it was, the loop lives
+                lasted = asyncio.get_running_loop().time() - began
+                failures = 1 if lasted > RESTART_MAX_S else failures + 1
+                wait_s = min(2.0 ** (failures - 1), RESTART_MAX_S)
+                log.warning("jobs begin again", worker=self.parts.worker, why=_why(error), wait_s=wait_s)
+                await self._pause(wait_s)
+
+    async def _cycle(self) -> None:
+        driver = AsyncpgPoolDriver(self.parts.pool)
+        queuer = PgQueuer(driver, channel=CHANNEL, queries=queue(driver))
+        for step, rhythm in RHYTHMS.items():
+            queuer.entrypoint(step, concurrency_limit=rhythm.at_once, on_failure="hold")(partial(self._run_job, step))
+            queuer.schedule(step, rhythm.cron)(partial(self._tick, step))
+        ending = asyncio.create_task(self._end(queuer.shutdown))
+        try:
+            await self._wake_all()
+            await queuer.run(
+                dequeue_timeout=LOOK_EVERY,
+                heartbeat_timeout=HEARTBEAT,
+                shutdown_on_listener_failure=True,
+                log_aggregation_interval=timedelta(0),
+            )
+        finally:
+            ending.cancel()
+
+    async def _end(self, shutdown: asyncio.Event) -> None:
+        await self.stop.wait()
+        shutdown.set()
+
+    async def _wake_all(self) -> None:
+        for step in RHYTHMS:
+            await self._tick(step)
+
+    async def _tick(self, step: Step, _schedule: Schedule | None = None) -> None:
+        async with transaction(self.parts.pool) as conn:
+            await wake(conn, step)
+
+    async def _run_job(self, step: Step, job: Job) -> None:
+        """One job: the step, as often as it says that there may be more, or is woken meanwhile."""
+        async with self.parts.pool.acquire() as conn:
+            await jobs.free_key(conn, job.id)
+        if step in self.running:
+            self.again.add(step)
+            return
+        if self._is_held(step):
+            return
+        self.running.add(step)
+        try:
+            await self._run_step(step)
+        except Exception as error:
+            await self._hold(step, error)
+            raise
+        finally:
+            self.running.discard(step)
+        await self._recover(step)
+
+    async def _run_step(self, step: Step) -> None:
+        rhythm = RHYTHMS[step]
+        more = True
+        while more and not self.stop.is_set():
+            self.again.discard(step)
+            async with asyncio.timeout(rhythm.limit_s):
+                more = await rhythm.run(self.parts, self.clock)
+            more = more or step in self.again
+
+    def _is_held(self, step: Step) -> bool:
+        trouble = self.trouble.get(step)
+        return trouble is not None and asyncio.get_running_loop().time() < trouble.held_until_s
+
+    async def _hold(self, step: Step, error: Exception) -> None:
+        """Say that a step failed, and let it wait."""
+        trouble = self.trouble.setdefault(step, _Trouble())
+        trouble.in_row += 1
+        trouble.held_until_s = asyncio.get_running_loop().time() + min(2.0 ** (trouble.in_row - 1), HOLD_MAX_S)
+        self.well.discard(step)
+        why = _why(error)
+        log.error("step failed", step=step, worker=self.parts.worker, in_row=trouble.in_row, why=why)
+        alert = Alert(rule="step failed", level="critical", text=f"The step {step} fails: {why}", open_key=_key(step), at=self.clock.now())
+        with suppress(Exception):  # a database that is away is said by the supervisor
+            async with transaction(self.parts.pool) as conn:
+                await platform.add_alerts(conn, [alert])
+
+    async def _recover(self, step: Step) -> None:
+        """A step that runs again is not held any more, and what was told of it is over."""
+        self.trouble.pop(step, None)
+        if step not in self.well:
+            async with transaction(self.parts.pool) as conn:
+                await platform.close_alerts(conn, [_key(step)], by=self.parts.worker, at=self.clock.now())
+            self.well.add(step)
+
+    async def _pause(self, wait_s: float) -> None:
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self.stop.wait(), wait_s)
+
+
+def _why(error: Exception) -> str:
+    """What a person may read of an error: a database's further lines may quote a row."""
+    return f"{type(error).__name__}: {str(error).partition(chr(10))[0]}"[:WHY_MAX]
+
+
+def _key(step: Step) -> str:
+    return f"step:{step}"
