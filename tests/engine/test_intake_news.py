@@ -6,7 +6,10 @@ from typing import Any
 import pytest
 
 from tests.conftest import Database
+from tests.engine import scratch
 from tests.engine.incoming import AT, NOW, account_webhook, add_fleet, apply, hours, row
+
+db = scratch.db
 
 MINUTE = timedelta(minutes=1)
 NUMBER = {"display_phone_number": "5511900000000"}

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import Database
+from tests.engine import scratch
 from tests.engine.incoming import (
     AT,
     NOW,
@@ -29,6 +30,8 @@ from tests.engine.incoming import (
     statuses,
     webhook,
 )
+
+db = scratch.db
 
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 

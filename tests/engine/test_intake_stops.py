@@ -1,6 +1,5 @@
 """What acts before the webhook's 200: requests to stop, under every name a person has, and what stops numbers, accounts and templates."""
 
-import asyncio
 import copy
 import json
 import random
@@ -10,9 +9,8 @@ from typing import Any
 
 import pytest
 
-from julia_warmer.engine.intake import CALLS_STEP_S, await_calls, receive, take_delivery
-from julia_warmer.store.db import transaction
 from tests.conftest import Database
+from tests.engine import scratch
 from tests.engine.incoming import (
     AT,
     NOW,
@@ -33,6 +31,8 @@ from tests.engine.incoming import (
     statuses,
     webhook,
 )
+
+db = scratch.db
 
 MINUTE = timedelta(minutes=1)
 
@@ -203,22 +203,6 @@ async def test_a_stop_under_a_user_id_finds_its_person_later(db: Database):
 # ------------------------------------------------------------------ bodies
 
 
-async def test_one_delivery_many_times_at_once_is_one(db: Database):
-    """R3 in small."""
-    await add_fleet(db.pool)
-    person = await add_person(db.pool)
-    body = messages(message("wamid.i", "SAIR"))
-
-    async def once() -> bool:
-        return (await take_delivery(db.pool, body, at=NOW, seal=SEAL)).repeated
-
-    repeated = await asyncio.gather(*(once() for _ in range(40)))
-    assert sorted(repeated) == [False, *[True] * 39]
-    assert await db.pool.fetchval("select deliveries from inbox") == 40
-    assert await db.pool.fetchval("select count(*) from suppressions") == 1
-    assert await db.pool.fetchval("select count(*) from consents where contact_id = $1 and act = 'withdrawn'", person) == 2
-
-
 ODD = [b"", b"{", b"[]", b"null", b'{"entry": 7}', b"\xff\xfe\x00", b'{"entry":' * 5000, b'{"object":"page","entry":[]}']
 
 
@@ -230,43 +214,6 @@ async def test_odd_bodies_are_kept_and_set_aside(db: Database, body: bytes):
     assert (done.bodies, done.new, done.quarantined) == (1, 0, 1)
     sealed = await db.pool.fetchval("select body from inbox")
     assert SEAL.open(sealed, use="inbox.body") == body
-
-
-# ------------------------------------------------------------------ requests under way
-
-
-async def test_the_200_to_an_opt_out_waits_for_a_request_under_way(db: Database):
-    fleet = await add_fleet(db.pool)
-    person = await add_person(db.pool)
-    calling = await add_out(db.pool, fleet, person, message_id=None, state="calling", accepted_at=None)
-    (receipt,) = await deliver(db, messages(message("wamid.i", "SAIR")))
-    assert receipt.calling == (calling,)
-    assert not await await_calls(db.pool, receipt, wait_s=2 * CALLS_STEP_S)
-    waiting = asyncio.create_task(await_calls(db.pool, receipt))
-    await db.pool.execute("update sends set state = 'unknown' where id = $1", calling)
-    assert await waiting
-
-
-async def test_a_claimed_send_that_begins_its_call_comes_before_the_opt_out_or_never(db: Database):
-    """The call's transaction holds the person: the opt-out waits for it, then finds the send in `calling`."""
-    fleet = await add_fleet(db.pool)
-    person = await add_person(db.pool)
-    claimed = await add_out(db.pool, fleet, person, message_id=None, state="claimed", accepted_at=None)
-    async with transaction(db.pool) as conn:
-        await conn.execute("select from contacts where id = $1 for share", person)
-        opting_out = asyncio.create_task(take_delivery(db.pool, messages(message("wamid.i", "SAIR")), at=NOW, seal=SEAL))
-        await until(db, "select exists (select from pg_stat_activity where wait_event_type = 'Lock')")
-        await conn.execute("update sends set state = 'calling' where id = $1", claimed)
-    await until(db, "select exists (select from suppressions)")
-    assert not opting_out.done()
-    await db.pool.execute("update sends set state = 'unknown' where id = $1", claimed)
-    assert (await opting_out).calling == (claimed,)
-
-
-async def until(db: Database, question: str) -> None:
-    """Until the database says yes."""
-    while not await db.pool.fetchval(question):  # noqa: ASYNC110 - the other side is a server
-        await asyncio.sleep(0.005)
 
 
 # ------------------------------------------------------------------ stops
@@ -364,17 +311,6 @@ async def test_an_older_word_about_a_template_does_not_replace_a_newer_one(db: D
     await apply(db, template_status("APPROVED", AT + MINUTE, other_info={"title": "UNPAUSE"}))
     await apply(db, template_status("PAUSED", AT))
     assert (await row(db, "templates", fleet.template))["status"] == "APPROVED"
-
-
-async def test_odd_urgent_facts_do_not_keep_the_good_ones_from_acting(db: Database):
-    await add_fleet(db.pool)
-    person = await add_person(db.pool)
-    await db.owner.execute("alter table suppressions add constraint odd check (phone_key <> 'm:553188000009')")
-    body = messages(message("wamid.i", "SAIR", nth=9), message("wamid.j", "SAIR"))
-    async with transaction(db.pool) as conn:
-        receipt = await receive(conn, body, at=NOW, seal=SEAL)
-    assert receipt.opt_outs == 1
-    assert await standing(db, person) == "nothing"
 
 
 # ------------------------------------------------------------------ whatever comes
