@@ -1,0 +1,22 @@
+"""The properties, one module each: `NAME`, `LIMIT_S` (full, short) and `async def run(stage, draw) -> Row`."""
+
+from collections.abc import Awaitable
+from typing import Protocol
+
+from tests.faults.properties import r03_replay, r13_status_algebra, r15_batch_isolation
+from tests.faults.row import Draw, Row
+from tests.faults.stage import Stage
+
+
+class Property(Protocol):
+    """What a module of a property offers."""
+
+    NAME: str
+    LIMIT_S: tuple[float, float]  # for the full size and the short draw: what takes longer hangs
+
+    def run(self, stage: Stage, draw: Draw) -> Awaitable[Row]: ...
+
+
+_MODULES: tuple[Property, ...] = (r03_replay, r13_status_algebra, r15_batch_isolation)
+BUILT: dict[str, Property] = {module.NAME: module for module in _MODULES}
+NOT_YET = ("R4", "R5", "R17", "R18", "R20", "S2", "S3", "S4", "S5")
