@@ -9,13 +9,14 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo
 
 import orjson
 
 from julia_warmer.core.model import Purpose
 from julia_warmer.core.phone import AREA_CODES, PhoneKind, digits_of, e164_with_ninth, key_of, kind_of_key, zone_of
 from julia_warmer.engine.errors import Wrong
+from julia_warmer.engine.zones import is_zone
 from julia_warmer.store.contacts import Grant, Person
 
 COLUMNS = ("phone", "name", "audience", "zone", "consent_at", "source", "purpose", "text_version", "text", "evidence")
@@ -219,10 +220,9 @@ def _foreign_zone(phone: str) -> str | None:
 
 
 def _check_zone(zone: str) -> str:
-    try:
-        return ZoneInfo(zone).key
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise _CellError("zone", f"{zone!r} is not a time zone: write it like America/Sao_Paulo") from None
+    if not is_zone(zone):
+        raise _CellError("zone", f"{zone!r} is not a time zone: write it like America/Sao_Paulo")
+    return zone
 
 
 # ------------------------------------------------------------------ its consent
@@ -268,15 +268,20 @@ def _purposes(text: str) -> tuple[Purpose, ...]:
 
 
 def _evidence(text: str) -> dict[str, Any]:
-    """The evidence of a row: a JSON object, or a plain note."""
+    try:
+        return read_evidence(text)
+    except Wrong as error:
+        raise _CellError("evidence", str(error)) from None
+
+
+def read_evidence(text: str) -> dict[str, Any]:
+    """Evidence as people write it: a JSON object, or a plain note. Raises Wrong."""
     if not text.startswith("{"):
         return {"note": text} if text else {}
     try:
         found = orjson.loads(text)
     except orjson.JSONDecodeError:
-        raise _CellError(
-            "evidence", 'is not a JSON object: write it like {"form": "site", "ip": "203.0.113.9"}, or as plain text'
-        ) from None
+        raise Wrong('is not a JSON object: write it like {"form": "site", "ip": "203.0.113.9"}, or as plain text') from None
     if "\\u0000" in text.lower():  # PostgreSQL's jsonb refuses it, and one row must not fail the others
-        raise _CellError("evidence", "holds a character that cannot be printed")
+        raise Wrong("holds a character that cannot be printed")
     return found

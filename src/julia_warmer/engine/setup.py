@@ -6,7 +6,7 @@ Nothing here sends or decides. Steps take a connection inside a transaction and 
 import ipaddress
 import re
 import secrets
-from base64 import b64encode
+from base64 import b64decode, b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -20,6 +20,7 @@ import asyncpg
 from julia_warmer.core.model import ChipStatus, Phase, Purpose
 from julia_warmer.core.phone import SAO_PAULO, digits_of, zone_of
 from julia_warmer.engine.errors import Conflict, NotFound, Wrong
+from julia_warmer.engine.zones import is_zone
 from julia_warmer.store import setup as store
 from julia_warmer.store.audit import record_act
 from julia_warmer.store.db import Connection
@@ -30,7 +31,9 @@ TOKEN = "accounts.token"  # noqa: S105 - what a sealed token is bound to
 ROUTE_SECRET = "routes.secret"  # noqa: S105
 SANDBOX_TOKEN = "sandbox-"  # noqa: S105 - how every token of the sandbox begins
 CHIPS_MAX = 500  # of one call
+SECRET_HEAD = "whsec_"  # noqa: S105 - how every secret of a signed webhook begins
 SECRET_BYTES = 32
+SECRET_BYTES_MIN, SECRET_BYTES_MAX = 24, 64
 
 _CHIP_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
 _PLACE = re.compile(r"\{\{\s*(\w+)\s*\}\}")
@@ -209,6 +212,8 @@ def _new_chip(number: Number, at: datetime) -> NewChip:
     if not _CHIP_NAME.fullmatch(name) or name.isdigit():
         raise Wrong(f"{name!r} is no name for a chip", mend="use a-z, 0-9, dot, dash and underscore, at most 63, not digits alone")
     zone = number.zone or zone_of(phone) or SAO_PAULO
+    if not is_zone(zone):
+        raise Wrong(f"{zone!r} is not a time zone", mend="write it like America/Sao_Paulo")
     return NewChip(phone_number_id=number.phone_number_id, display_phone=phone, name=name, zone=zone, registered_at=registered_at)
 
 
@@ -246,7 +251,8 @@ async def add_route(
     """
     if kind is RouteKind.WEBHOOK:
         check_url(url, local=local)
-        secret = secret or f"whsec_{b64encode(secrets.token_bytes(SECRET_BYTES)).decode()}"
+        secret = secret or f"{SECRET_HEAD}{b64encode(secrets.token_bytes(SECRET_BYTES)).decode()}"
+        _check_secret(secret)
     elif url or secret:
         raise Wrong("a page has no address and no secret", mend="leave them out, or use the kind `webhook`")
     sealed = seal.close(secret.encode(), use=ROUTE_SECRET) if secret else None
@@ -255,6 +261,16 @@ async def add_route(
         raise Conflict(f"a route is named {name!r} already", mend="use it, or give another name")
     await _record(conn, "route added", f"route:{route_id}", at=at, by=by, name=name, kind=kind, url=url)
     return AddedRoute(route_id, secret)
+
+
+def _check_secret(secret: str) -> None:
+    """The form of standardwebhooks.com: 24 to 64 random bytes in base64. Raises Wrong."""
+    try:
+        size = len(b64decode(secret.removeprefix(SECRET_HEAD), validate=True))
+    except ValueError:
+        size = 0
+    if not secret.startswith(SECRET_HEAD) or not SECRET_BYTES_MIN <= size <= SECRET_BYTES_MAX:
+        raise Wrong("this is no secret of a signed webhook", mend="write it like whsec_… with base64 behind it, or leave it out")
 
 
 async def set_route(conn: Connection, route_id: int, chip_ids: Sequence[int], *, at: datetime, by: str) -> None:
