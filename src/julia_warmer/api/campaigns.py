@@ -211,8 +211,19 @@ async def list_campaigns(conn: Conn, limit: Limit = 50, cursor: Cursor = None) -
 @router.post("/warmer/campaigns", name="add_campaign", status_code=201)
 async def add_campaign(form: CampaignForm, conn: Conn, at: At, by: By) -> CampaignView:
     """Add a campaign. Refused when the template is not there, or does not fit the purpose or its parameters."""
-    values: dict[str, Any] = dict(form)
-    campaign = NewCampaign(**{**values, "parameters": tuple(form.parameters)})
+    campaign = NewCampaign(
+        name=form.name,
+        portfolio_id=form.portfolio_id,
+        chip_id=form.chip_id,
+        template=form.template,
+        language=form.language,
+        purpose=form.purpose,
+        audience=form.audience,
+        parameters=tuple(form.parameters),
+        priority=form.priority,
+        ttl_h=form.ttl_h,
+        repeat_after_d=form.repeat_after_d,
+    )
     return await _view(conn, await setup.add_campaign(conn, campaign, at=at, by=by))
 
 

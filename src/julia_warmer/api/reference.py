@@ -105,7 +105,8 @@ def render(document: dict[str, Any]) -> str:
             parts.append(f"<h2>{escape(tag)}</h2>")
         parts.append(_render_one(path, method, operation))
     body = "\n".join(parts)
-    return f'<!doctype html><html lang="en"><meta charset="utf-8"><title>Julia Warmer API</title><style>{STYLE}</style><body>{body}</body></html>'
+    head = f'<meta charset="utf-8"><title>Julia Warmer API</title><style>{STYLE}</style>'
+    return f'<!doctype html><html lang="en">{head}<body>{body}</body></html>'
 
 
 def _render_one(path: str, method: str, operation: dict[str, Any]) -> str:
