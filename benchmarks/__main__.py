@@ -10,12 +10,12 @@ from typing import Any
 
 from rich.console import Console
 
-from benchmarks import dispatch, show
+from benchmarks import apply, dispatch, plan, show
 from benchmarks.database import placed
 from benchmarks.machine import describe
 from benchmarks.rows import Report, Row
 
-SUBJECTS: dict[str, Any] = {"dispatch": dispatch}
+SUBJECTS: dict[str, Any] = {"apply": apply, "dispatch": dispatch, "plan": plan}
 WIDTH = 180  # where no terminal says how wide it is
 
 

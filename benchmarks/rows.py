@@ -4,7 +4,7 @@ import json
 import operator
 import statistics
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 SIGNS = {"≥": operator.ge, "≤": operator.le}
@@ -28,7 +28,7 @@ class Must:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """One line. `ours` and `against` are medians of rounds that alternated; `ratio` is ours / against, or against / ours for durations."""
+    """One line. `ours` and `against` are medians of rounds that alternated; `ratio` is the one divided by the other."""
 
     name: str
     ours: float
@@ -66,21 +66,11 @@ class Row:
         }
 
 
-def compare(
-    name: str,
-    ours: Sequence[float],
-    against: Sequence[float],
-    *,
-    unit: str,
-    musts: Sequence[Must] = (),
-    note: str = "",
-    less_is_more: bool = False,
-) -> Row:
-    """A row of two sides: medians, and how many times as good ours is (`less_is_more`: of durations and costs)."""
+def compare(name: str, ours: Sequence[float], against: Sequence[float], *, unit: str, musts: Sequence[Must] = (), note: str = "") -> Row:
+    """A row of two sides: medians, and ours divided by the other."""
     mine, other = statistics.median(ours), statistics.median(against)
-    ratio = other / mine if less_is_more else mine / other
     samples = {"ours": list(ours), "against": list(against)}
-    return Row(name=name, ours=mine, against=other, unit=unit, ratio=ratio, musts=tuple(musts), samples=samples, note=note)
+    return Row(name=name, ours=mine, against=other, unit=unit, ratio=mine / other, musts=tuple(musts), samples=samples, note=note)
 
 
 def alone(name: str, ours: Sequence[float], *, unit: str, musts: Sequence[Must] = (), note: str = "") -> Row:
@@ -104,8 +94,3 @@ class Report:
     def to_json(self) -> str:
         body = {"machine": self.machine, "sizes": self.sizes, "seed": self.seed, "rows": [row.to_json() for row in self.rows]}
         return json.dumps(body, indent=2, ensure_ascii=False) + "\n"
-
-
-def as_dict(value: Any) -> dict[str, Any]:
-    """A dataclass as it is printed."""
-    return asdict(value)

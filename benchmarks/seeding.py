@@ -1,13 +1,14 @@
 """Fleets and people for every subject: rows made by the database itself. It must not know what they are for."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from julia_warmer.config import Settings, load_settings
 from julia_warmer.core.policy import Policy
 from julia_warmer.policies import load
 from julia_warmer.store import db
 from julia_warmer.store.db import Connection
+from julia_warmer.store.local import APP
 from julia_warmer.store.seal import Seal
 
 AT = datetime(2026, 6, 1, 14, 10, tzinfo=UTC)  # a Monday, 11:10 in São Paulo: everybody here may be written to
@@ -57,3 +58,20 @@ async def settle_down(conn: Connection) -> None:
     """What autovacuum would do in the middle of a measurement, and the pages on the disk."""
     await conn.execute("vacuum analyze")
     await conn.execute("checkpoint")
+
+
+async def add_out(conn: Connection, number: int, fleet: Fleet, *, first: int, people: int, at: datetime) -> None:
+    """Messages that were accepted within the last hour; `webhooks.py` writes what the platform says of them. Numbers run from `first`."""
+    await queries.add_out.execute(conn, first=first, number=number, people=people, chips=fleet.chips, at=at)
+
+
+async def add_events(conn: Connection, number: int, fleet: Fleet, *, people: int, days: int, at: datetime) -> None:
+    """Facts of the past, all in the partition of this month: loaded bare, indexed after, then attached."""
+    month, first = f"warmer.events_{at:%Y%m}", at.replace(day=1)
+    span = " to ".join(f"('{day:%Y-%m-%d} 00:00+00')" for day in (first, (first + timedelta(days=32)).replace(day=1)))
+    await conn.execute("create table warmer.events_bench (like warmer.events)")
+    await queries.add_events.execute(conn, number=number, chips=fleet.chips, portfolios=fleet.portfolios, people=people, days=days, at=at)
+    await conn.execute("alter table warmer.events_bench add primary key (at, kind, key)")
+    await conn.execute(f"alter table warmer.events_bench rename to {month.partition('.')[2]}")
+    await conn.execute(f"grant select, insert, update, delete on {month} to {APP}")
+    await conn.execute(f"alter table warmer.events attach partition {month} for values from {span}")

@@ -58,7 +58,7 @@ with person as (
     insert into contacts (phone, phone_key, wa_id, name, zone, opted_in_at, engagement, may_marketing, created_at, updated_at)
     select '+55119' || 80000000 + n, 'm:5511' || 80000000 + n, '5511' || 80000000 + n, 'Pessoa ' || n,
            case n % 20 when 0 then 'America/Manaus' when 1 then 'America/Cuiaba' else 'America/Sao_Paulo' end,
-           $at::timestamptz - make_interval(mins => 1440 + n * 7919 % 80000), (n * 7919 % 1000) / 1000.0, true,
+           $at::timestamptz - make_interval(mins => 1440 + n::bigint * 7919 % 80000), (n::bigint * 7919 % 1000) / 1000.0, true,
            $at - interval '90 days', $at - interval '90 days'
     from generate_series(1, $number::integer) as n
     order by n
@@ -100,10 +100,65 @@ with due as (
         chip_id, portfolio_id, contact_id, campaign_id, template_row, kind, purpose, plan_day, planned_at, due_at, expires_at
     )
     select chips.id, chips.portfolio_id, n, chips.portfolio_id, chips.portfolio_id, 'campaign', 'marketing', $at::timestamptz::date,
-           $at - interval '3 hours', $at - make_interval(secs => (n * 7919 % 3600)), $at + interval '6 hours'
+           $at - interval '3 hours', $at - make_interval(secs => (n::bigint * 7919 % 3600)), $at + interval '6 hours'
     from generate_series($first::integer, $first + $number::integer - 1) as n
     join chips on chips.id = 1 + n % $chips::integer
     order by n
     returning id
 )
 select min(due.id) from due;
+
+-- name: add_out -> none
+-- Messages that the platform took within the last hour, with everything that acceptance leaves: attempt, slot, counts, conversation.
+with out as materialized (
+    select n, 1 + n::bigint * 7919 % $people::integer as contact_id, 1 + (1 + n::bigint * 7919 % $people) % $chips::integer as chip_id,
+           $at::timestamptz - interval '1 hour' + make_interval(secs => (n - $first) * 1200.0 / $number) as at
+    from generate_series($first::integer, $first + $number::integer - 1) as n
+),
+sent as (
+    insert into sends (
+        chip_id, portfolio_id, contact_id, campaign_id, template_row, kind, purpose, state, plan_day, cap_day, planned_at, due_at, expires_at,
+        claimed_at, attempts, called_at, accepted_at, message_id
+    )
+    select chips.id, chips.portfolio_id, out.contact_id, chips.portfolio_id, chips.portfolio_id, 'campaign', 'marketing', 'accepted',
+           out.at::date, out.at::date, out.at, out.at, out.at + interval '6 hours', out.at, 1, out.at, out.at,
+           'wamid.HBgNNTUxMTk4MDAwMDAwMFVCAgARGBI' || lpad(out.n::text, 18, '0') || 'AA=='
+    from out
+    join chips on chips.id = out.chip_id
+    order by out.n
+    returning id, chip_id, portfolio_id, contact_id, accepted_at, message_id
+),
+attempted as (
+    insert into attempts (id, send_id, number, worker, began_at, ended_at, outcome, http)
+    select md5(sent.message_id)::uuid, sent.id, 1, 'bench', sent.accepted_at, sent.accepted_at, 'accepted', 200
+    from sent
+),
+slots as (
+    insert into budget_uses (send_id, portfolio_id, contact_id, from_at, until_at)
+    select sent.id, sent.portfolio_id, sent.contact_id, sent.accepted_at, sent.accepted_at + interval '36 hours'
+    from sent
+),
+talked as (
+    insert into conversations (chip_id, contact_id, last_sent_at)
+    select sent.chip_id, sent.contact_id, max(sent.accepted_at)
+    from sent
+    group by sent.chip_id, sent.contact_id
+    on conflict (chip_id, contact_id) do update set last_sent_at = excluded.last_sent_at
+)
+insert into chip_counts (chip_id, hour, accepted)
+select sent.chip_id, date_trunc('hour', sent.accepted_at, 'UTC'), count(*)
+from sent
+group by 1, 2
+on conflict (chip_id, hour) do update set accepted = chip_counts.accepted + excluded.accepted;
+
+-- name: add_events -> none
+-- Statuses of the past in the month's partition-to-be, over so many days before the moment.
+insert into events_bench (at, kind, key, chip_id, account_id, contact_id, send_id, body, inbox_id, recorded_at)
+select moment.at, told.kind, told.kind || ':wamid.HBgNNTUxMTk4MDAwMDAwMFVCAgARGBJ' || lpad((n / 3)::text, 18, '0') || 'AA==',
+       1 + n / 3 % $chips::integer, 1 + n / 3 % $chips % $portfolios::integer, 1 + n / 3 % $people::integer, 1 + n / 3 % $people,
+       '{"category": "marketing", "pricing_type": "regular"}', -1 - n / 2, moment.at
+from generate_series(0, $number::integer - 1) as n
+join (values (0, 'message_sent'), (1, 'message_delivered'), (2, 'message_read')) as told (turn, kind) on told.turn = n % 3
+cross join lateral (
+    select date_trunc('second', $at::timestamptz - make_interval(secs => 3600 + (1 - n::float8 / $number) * $days::integer * 86400)) as at
+) as moment
