@@ -1,16 +1,20 @@
 """The public application: Meta's webhook and nothing else. It has no documentation page, no key, and no other way in.
 
 `GET` answers Meta's handshake; `POST` verifies the signature over the raw bytes, takes the delivery in one transaction, then says 200.
+Why there are two applications: docs/decisions/0009-two-applications.md.
 """
 
+import asyncio
 import hmac
-import logging
 from datetime import datetime
 
 import asyncpg
+import structlog
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import PlainTextResponse
+from starlette.requests import ClientDisconnect
 
+from julia_warmer.api.telemetry import NO_TELEMETRY
 from julia_warmer.clock import Clock
 from julia_warmer.cloud.signature import HEADER, is_signed
 from julia_warmer.engine.intake import take_delivery
@@ -18,14 +22,16 @@ from julia_warmer.engine.parts import Parts
 
 PATH = "/webhooks/meta"
 CHALLENGE_MAX = 256  # characters; Meta sends about ten digits
-AWAY = (asyncpg.PostgresConnectionError, asyncpg.InterfaceError, asyncpg.InsufficientResourcesError, OSError, TimeoutError)
+READ_MAX_S = 30  # for the whole of a body, however slowly it drips
+KEEP_MAX_S = 20  # for its transaction, the wait for a connection included
+AWAY = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError)
 
-log = logging.getLogger(__name__)
+log = structlog.get_logger(__name__)
 
 
 def public_app(parts: Parts, clock: Clock) -> FastAPI:
     """The application. Without an app secret in the settings it refuses every delivery."""
-    app = FastAPI(title="Julia Warmer webhook", docs_url=None, redoc_url=None, openapi_url=None)
+    app = FastAPI(title="Julia Warmer webhook", docs_url=None, redoc_url=None, openapi_url=None, telemetry=NO_TELEMETRY)
     secrets = tuple(secret.get_secret_value() for secret in parts.settings.app_secrets)
     token = parts.settings.verify_token.get_secret_value() if parts.settings.verify_token else ""
     most = parts.settings.webhook_body_max
@@ -40,10 +46,16 @@ def public_app(parts: Parts, clock: Clock) -> FastAPI:
 
     @app.post(PATH)
     async def deliver(request: Request) -> Response:
-        body = await read_body(request, most)
+        try:
+            async with asyncio.timeout(READ_MAX_S):
+                body = await read_body(request, most)
+        except TimeoutError:
+            return cut_off("too slow\n", 408)
+        except ClientDisconnect:
+            return cut_off("incomplete\n", 400)  # nobody hears it
         if body is None:
-            return PlainTextResponse("too large\n", 413)
-        if not is_signed(body, request.headers.get(HEADER), secrets):
+            return cut_off("too large\n", 413)
+        if not is_signed(body, only(request, HEADER), secrets):
             return refused()
         return await take(parts, body, at=clock.now())
 
@@ -54,6 +66,17 @@ def public_app(parts: Parts, clock: Clock) -> FastAPI:
 def refused() -> Response:
     """One short answer for whatever is wrong with a signature or a token: a caller learns nothing from it."""
     return PlainTextResponse("refused\n", 403)
+
+
+def cut_off(text: str, status: int) -> Response:
+    """An answer to a body that was not read to its end: the connection is of no more use."""
+    return PlainTextResponse(text, status, headers={"Connection": "close"})
+
+
+def only(request: Request, header: str) -> str | None:
+    """A header that comes just once: two of them leave open which one counts."""
+    values = request.headers.getlist(header)
+    return values[0] if len(values) == 1 else None
 
 
 def answer_handshake(request: Request, token: str) -> Response:
@@ -85,8 +108,9 @@ async def read_body(request: Request, most: int) -> bytes | None:
 async def take(parts: Parts, body: bytes, *, at: datetime) -> Response:
     """Keep the delivery and act on it, then 200. While the database is away it is 503: Meta comes again for seven days."""
     try:
-        await take_delivery(parts.pool, body, at=at, seal=parts.seal)
+        async with asyncio.timeout(KEEP_MAX_S):
+            await take_delivery(parts.pool, body, at=at, seal=parts.seal)
     except AWAY as error:
-        log.warning("a delivery could not be kept: %s", type(error).__name__)
+        log.warning("delivery_not_kept", reason=type(error).__name__)
         return PlainTextResponse("try again\n", 503, headers={"Retry-After": "5"})
     return PlainTextResponse("ok\n")
