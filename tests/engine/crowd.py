@@ -94,7 +94,7 @@ async def add_people(conn: Any, number: int, *, first: int = 0, zone: str = ZONE
     columns, places = ", ".join(values), ", ".join(f"${n}" for n in range(5, len(values) + 5))
     rows = await conn.fetch(
         f"""insert into contacts (phone, phone_key, zone, engagement, opted_in_at, created_at, updated_at, {columns})
-            select '+55119' || 10000000 + n, 'm:5511' || 10000000 + n, $3, 1.0 / (1 + n), $4::timestamptz - make_interval(mins => n),
+            select '+55119' || 80000000 + n, 'm:5511' || 80000000 + n, $3, 1.0 / (1 + n), $4::timestamptz - make_interval(mins => n),
                    $4, $4, {places}
             from generate_series($1::integer, $1 + $2::integer - 1) as n
             order by n
