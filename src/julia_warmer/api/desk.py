@@ -210,14 +210,14 @@ async def close_alert(alert_id: PathId, conn: Conn, at: At, by: By) -> ClosedVie
     return ClosedView(id=alert_id)
 
 
-@router.get("/warmer/sends/unknown", name="list_unknown_sends")
+@router.get("/warmer/unknown", name="list_unknown_sends")
 async def list_unknown_sends(conn: Conn, limit: Limit = 50, cursor: Cursor = None) -> Page[UnknownSendView]:
     """Sends that wait for a status, or for a person."""
     rows = await views.list_unknown(conn, after=id_from(cursor, 0), limit=limit + 1)
     return page(UnknownSendView, rows, limit, by_id)
 
 
-@router.post("/warmer/sends/{send_id}/resolve", name="resolve_unknown_send")
+@router.post("/warmer/unknown/{send_id}/resolve", name="resolve_unknown_send")
 async def resolve_unknown_send(send_id: PathId, form: Resolution, conn: Conn, at: At, by: By) -> ResolvedView:
     """Say whether it was sent. It is not sent again either way."""
     await control.resolve_unknown(conn, send_id, form.was_sent, by=by, why=form.why, at=at)

@@ -1,6 +1,5 @@
 """Routes that look at the whole: whether it lives, whether it is ready, how it stands, and who did what."""
 
-from collections.abc import Awaitable
 from datetime import datetime, timedelta
 from http import HTTPStatus
 from typing import Annotated, Any
@@ -226,9 +225,8 @@ async def _look(parts: Parts, at: datetime) -> Ready:
 
 async def _schema(conn: Connection) -> tuple[int | None, str | None]:
     """The schema's number, or what is wrong with it."""
-    check: Awaitable[None] = migrate.check_schema(conn)
     try:
-        await check
+        await migrate.check_schema(conn)
     except StoreError as error:
         return None, str(error)
     return len(migrate.read_migrations()), None

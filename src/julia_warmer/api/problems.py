@@ -21,6 +21,7 @@ from julia_warmer.store.seal import SealBroken
 MEDIA_TYPE = "application/problem+json"
 FIELDS_MAX = 20
 RETRY_AFTER_S = 5
+TITLES = {413: "Content Too Large", 422: "Unprocessable Content"}  # RFC 9110's; Python's own changed with 3.13
 
 log = structlog.get_logger(__name__)
 
@@ -80,9 +81,10 @@ def respond(
     headers: dict[str, str] | None = None,
 ) -> Response:
     """A problem as a response. `kind` is the last word of its type, by default the status's name."""
+    title = TITLES.get(status.value, status.phrase)
     body: dict[str, Any] = {
-        "type": f"urn:warmer:problem:{kind or status.phrase.lower().replace(' ', '-')}",
-        "title": status.phrase,
+        "type": f"urn:warmer:problem:{kind or title.lower().replace(' ', '-')}",
+        "title": title,
         "status": status.value,
         "detail": detail,
         "mend": mend,

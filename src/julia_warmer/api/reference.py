@@ -11,6 +11,7 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 
 from julia_warmer import __version__
 from julia_warmer.api.access import ROLES, Role
+from julia_warmer.api.problems import MEDIA_TYPE, ProblemDetails
 
 router = APIRouter(include_in_schema=False)  # no key: the program is public, and its reference holds nothing of its owner's
 
@@ -56,11 +57,22 @@ def describe(app: FastAPI) -> dict[str, Any]:
         operation["x-role"] = role.name.lower()
         if role is not Role.NOBODY:
             operation["security"] = [{"key": []}]
+        _share_problems(operation, document["components"].setdefault("responses", {}))
         for content in _contents(operation):
             found = _example(content["schema"], schemas)
             if found is not None:
                 content.setdefault("example", found)
     return document
+
+
+def _share_problems(operation: dict[str, Any], shared: dict[str, Any]) -> None:
+    """Each kind of problem is described once, as what it is (`application/problem+json`), and only named by the routes."""
+    for status, answer in operation["responses"].items():
+        schema = answer.get("content", {}).get(JSON, {}).get("schema", {})
+        if schema.get("$ref", "").endswith(f"/{ProblemDetails.__name__}"):
+            name = f"Problem{status}"
+            shared[name] = {"description": answer["description"], "content": {MEDIA_TYPE: {"schema": schema}}}
+            operation["responses"][status] = {"$ref": f"#/components/responses/{name}"}
 
 
 def operations(document: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
