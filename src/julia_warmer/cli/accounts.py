@@ -5,13 +5,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from julia_warmer.cli.forms import AsJson, Portfolio, TokenFile, group
-from julia_warmer.cli.meta import granted, token_of
+from julia_warmer.cli.meta import granted
 from julia_warmer.cli.naming import LIST_MAX, find_account, find_portfolio
 from julia_warmer.cli.opening import Act, do, read_token, with_parts
 from julia_warmer.cli.output import Columns, print_rows, tell
 from julia_warmer.clock import Clock
 from julia_warmer.cloud.nodes import PhoneNumber
 from julia_warmer.engine import setup
+from julia_warmer.engine.numbers import list_numbers
 from julia_warmer.store import db, views
 
 if TYPE_CHECKING:
@@ -83,8 +84,7 @@ def numbers(account: Name, as_json: AsJson = False) -> None:
         async with db.transaction(parts.pool) as conn:
             found = await find_account(conn, account)
             chips = await views.list_chips(conn, at=clock.now(), limit=LIST_MAX)
-        token = await token_of(parts, found.id)
-        listed = granted(await parts.graph.read_phone_numbers(found.waba_id, token), f"the numbers of account {account}")
+        listed = granted(await list_numbers(parts, found.id), f"the numbers of account {account}")
         return listed, {chip.phone_number_id: chip.name for chip in chips}
 
     listed, chips = with_parts(work)

@@ -1,13 +1,12 @@
 """`warmer chips add`: numbers of an account become chips, in bulk, as Meta describes them."""
 
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from julia_warmer.cli.errors import Misused
 from julia_warmer.cli.forms import Account, AsJson
-from julia_warmer.cli.meta import granted, token_of
+from julia_warmer.cli.meta import granted
 from julia_warmer.cli.naming import find_account, find_route
 from julia_warmer.cli.opening import with_parts
 from julia_warmer.cli.output import plural, print_json, progress, say, warn
@@ -15,7 +14,8 @@ from julia_warmer.clock import Clock
 from julia_warmer.cloud.nodes import PhoneNumber
 from julia_warmer.core.model import Phase
 from julia_warmer.engine import setup
-from julia_warmer.engine.setup import AddedChips, Number
+from julia_warmer.engine.numbers import list_numbers, number_of
+from julia_warmer.engine.setup import AddedChips
 from julia_warmer.store import db
 
 if TYPE_CHECKING:
@@ -47,16 +47,14 @@ def add(
     async def work(parts: "Parts", clock: Clock) -> tuple[AddedChips, list[PhoneNumber]]:
         async with db.transaction(parts.pool) as conn:
             found = await find_account(conn, account)
-        listed = granted(
-            await parts.graph.read_phone_numbers(found.waba_id, await token_of(parts, found.id)), f"the numbers of {found.name}"
-        )
+        listed = granted(await list_numbers(parts, found.id), f"the numbers of account {found.name}")
         asked = [row for row in listed if everything or row.id in (number or ())]
         if lacking := set(number or ()) - {row.id for row in asked}:
             raise Misused(f"account {found.name} has no number {min(lacking)}: `warmer accounts numbers {found.id}` shows them")
         at = clock.now()
         async with db.transaction(parts.pool) as conn:
             route_id = (await find_route(conn, route)).id if route else None
-            numbers = [_number(row, name, zone, at) for row in asked]
+            numbers = [number_of(row, at=at, name=name, zone=zone) for row in asked]
             added = await setup.add_chips(
                 conn, found.id, numbers, at=at, by=parts.settings.operator, phase=phase, active=active, route_id=route_id, why=why
             )
@@ -66,27 +64,6 @@ def add(
     with progress("asking Meta", None, shown=not as_json):
         added, asked = with_parts(work)
     _show(added, asked, as_json=as_json)
-
-
-def _number(row: PhoneNumber, name: str | None, zone: str | None, at: datetime) -> Number:
-    return Number(
-        phone_number_id=row.id,
-        display_phone=row.display_phone or "",
-        name=name,
-        verified_name=row.verified_name,
-        zone=zone,
-        registered_at=_registered(row.last_onboarded_time, at),
-    )
-
-
-def _registered(text: str | None, at: datetime) -> datetime | None:
-    """When Meta took the number on; None when it does not say so in a way that we can read."""
-    try:
-        moment = datetime.fromisoformat(text or "")
-    except ValueError:
-        return None
-    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return moment if moment <= at else None
 
 
 def _show(added: AddedChips, asked: list[PhoneNumber], *, as_json: bool) -> None:

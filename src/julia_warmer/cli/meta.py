@@ -1,15 +1,10 @@
 """What commands ask Meta, or the sandbox in its place, and how a refusal reads. It sends to nobody."""
 
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 from julia_warmer.cli.errors import CommandError
 from julia_warmer.cloud.answers import Failure, Refused, Unclear
 from julia_warmer.cloud.codes import Action
-from julia_warmer.engine.setup import TOKEN, read_account
-from julia_warmer.store import db
-
-if TYPE_CHECKING:
-    from julia_warmer.engine.parts import Parts
 
 T = TypeVar("T")
 
@@ -41,10 +36,3 @@ def _mend(refused: Refused) -> str:
             return f"{refused.meaning.meaning}: see to it in Meta's Business Manager"
         case _:
             return refused.meaning.meaning
-
-
-async def token_of(parts: "Parts", account_id: int) -> str:
-    """The account's token, opened."""
-    async with db.transaction(parts.pool) as conn:
-        account = await read_account(conn, account_id)
-    return parts.seal.open(account.token, use=TOKEN).decode()

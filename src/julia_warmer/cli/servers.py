@@ -1,6 +1,8 @@
 """`warmer up`, `api` and `worker`: what lasts until it is told to end."""
 
 import asyncio
+import logging
+import socket
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -8,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from julia_warmer.cli.errors import CommandError
 from julia_warmer.cli.forms import AsJson, Host, InternalPort, PublicPort
 from julia_warmer.cli.opening import opened
 from julia_warmer.cli.output import print_json_line, say, warn
@@ -19,6 +22,7 @@ from julia_warmer.engine.logs import set_up_logs
 if TYPE_CHECKING:
     from julia_warmer.engine.parts import Parts
 
+PUBLIC, INTERNAL = "--port or WARMER_PUBLIC_PORT", "--internal-port or WARMER_INTERNAL_PORT"
 MAKE_KEY = 'python -c "import secrets; print(secrets.token_urlsafe(32))" makes one'
 FIND_IT = "Meta for Developers → your app → App settings → Basic → App secret"
 
@@ -44,6 +48,7 @@ def up(
     --sandbox a Cloud API of this machine stands for Meta: a small world is set up, in real time, on a database that begins anew each time.
     """
     settings = _settings(host, port, internal_port)
+    check_ports(settings)
     if sandbox:
         from julia_warmer.cli.up_sandbox import play
 
@@ -60,6 +65,7 @@ def api(host: Host = None, port: PublicPort = None, internal_port: InternalPort 
     """
     settings = _settings(host, port, internal_port)
     need_secrets(settings)
+    check_ports(settings)
     last(_api(settings, as_json=as_json))
 
 
@@ -105,11 +111,21 @@ async def served(parts: "Parts", clock: Clock) -> AsyncGenerator[Addresses]:
 
     settings = parts.settings
     async with AsyncExitStack() as stack:
-        public = serving(public_app(parts, clock), host=settings.host, port=settings.public_port, setting="--port or WARMER_PUBLIC_PORT")
+        public = serving(public_app(parts, clock), host=settings.host, port=settings.public_port, setting=PUBLIC)
         webhook = await stack.enter_async_context(public)
         internal = internal_app(parts, clock)
-        inside = serving(internal, host=settings.host, port=settings.internal_port, setting="--internal-port or WARMER_INTERNAL_PORT")
+        inside = serving(internal, host=settings.host, port=settings.internal_port, setting=INTERNAL)
         yield Addresses(f"{webhook}/webhooks/meta", await stack.enter_async_context(inside))
+
+
+def check_ports(settings: Settings) -> None:
+    """Raise CommandError for a taken port before anything is started; who takes it in between is met by `serving`."""
+    for port, setting in ((settings.public_port, PUBLIC), (settings.internal_port, INTERNAL)):
+        try:
+            socket.create_server((settings.host, port)).close()
+        except OSError as error:
+            mend = f"stop what uses it, or choose another with {setting}"
+            raise CommandError(f"port {port} of {settings.host} cannot be used ({error.strerror or error}): {mend}") from None
 
 
 def need_secrets(settings: Settings) -> None:
@@ -142,4 +158,5 @@ def _settings(host: str | None, port: int | None, internal_port: int | None) -> 
     given = {"host": host, "public_port": port, "internal_port": internal_port}
     settings = settings.model_copy(update={name: value for name, value in given.items() if value is not None})
     set_up_logs(level=settings.log_level, as_json=settings.log_json)
+    logging.getLogger("uvicorn.error").setLevel(logging.WARNING)  # what it tells of its start and end, we tell
     return settings

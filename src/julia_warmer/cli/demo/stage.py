@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
 BY = "demo"
 GOOD_TEMPLATE = "convite_plantao"
+TEAM_PHONE = "5511951000001"  # nobody in the world has it
 AGAIN_AFTER_D = 7  # a campaign may write to the same person again after a week: the invitations are new each week
 
 
@@ -84,6 +85,7 @@ async def set_stage(options: "DemoOptions") -> AsyncGenerator[Stage]:
         key = settings.api_key.get_secret_value() if settings.api_key else ""
         stage = Stage(parts, clock, sandbox, spec, public, internal, key, STARTS_AT, options.days, options.policy)
         await furnish(stage)
+        await _write_in(sandbox_url, spec)
         yield stage
 
 
@@ -106,6 +108,16 @@ def _settings(options: "DemoOptions", folder: Path) -> Settings:
         "operator": BY,
     }
     return Settings.model_construct(_fields_set=None, **values)
+
+
+async def _write_in(sandbox_url: str, spec: WorldSpec) -> None:
+    """One of the team writes to a number of each account from their own phone: so the webhook is heard before anything is sent."""
+    first = {chip.account: chip.id for chip in reversed(spec.chips)}
+    async with aiohttp.ClientSession(sandbox_url) as http:
+        for chip_id in first.values():
+            said = {"chip": chip_id, "phone": TEAM_PHONE, "text": "Teste da equipe: o webhook está ouvindo?"}
+            async with http.post("/_sandbox/say", json=said) as answer:
+                answer.raise_for_status()
 
 
 async def furnish(stage: Stage) -> None:
