@@ -1,6 +1,7 @@
 """Looks at the database from outside, and puts it into states that a property begins with. It never uses the program's own queries."""
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
@@ -65,23 +66,36 @@ async def deadlocks(pool: asyncpg.Pool) -> int:
     return await pool.fetchval("select deadlocks::int from pg_catalog.pg_stat_database where datname = current_database()")
 
 
-async def out(conn: Any, fleet: Fleet, *, accepted_at: datetime, prefix: str = "wamid.out.") -> None:
-    """Make the fleet's planned messages accepted ones, named by the number of their person, with their counts and slots."""
+async def out(
+    conn: Any, fleet: Fleet, *, accepted_at: datetime, prefix: str = "wamid.out.", sends: Sequence[int] | None = None, first: int = 0
+) -> None:
+    """Make planned messages accepted ones, with their counts and slots; named by the number of their person, which begins at `first`."""
     await conn.execute(
-        """update sends
-           set state = 'accepted', accepted_at = $2, claimed_at = $2, called_at = $2, attempts = 1, cap_day = ($2::timestamptz)::date,
-               message_id = $3 || (t.n - 1)
-           from unnest($1::bigint[]) with ordinality as t (id, n) where sends.id = t.id""",
-        list(fleet.sends), accepted_at, prefix,
-    )  # fmt: skip
-    await conn.execute(
-        """insert into chip_counts (chip_id, hour, accepted)
-           select chip_id, date_trunc('hour', accepted_at, 'UTC'), count(*) from sends where id = any($1::bigint[]) group by 1, 2
+        """with accepted as (
+               update sends
+               set state = 'accepted', accepted_at = $2, claimed_at = $2, called_at = $2, attempts = 1, cap_day = ($2::timestamptz)::date,
+                   message_id = $3 || (t.n - 1 + $4)
+               from unnest($1::bigint[]) with ordinality as t (id, n) where sends.id = t.id
+               returning sends.id, sends.chip_id, sends.portfolio_id, sends.contact_id
+           ),
+           slots as (
+               insert into budget_uses (send_id, portfolio_id, contact_id, from_at, until_at)
+               select id, portfolio_id, contact_id, $2, $2::timestamptz + interval '36 hours' from accepted
+           )
+           insert into chip_counts (chip_id, hour, accepted)
+           select chip_id, date_trunc('hour', $2::timestamptz, 'UTC'), count(*) from accepted group by 1, 2
            on conflict (chip_id, hour) do update set accepted = chip_counts.accepted + excluded.accepted""",
-        list(fleet.sends),
+        list(sends if sends is not None else fleet.sends), accepted_at, prefix, first,
     )  # fmt: skip
+
+
+async def plan_again(conn: Any, sends: Sequence[int], *, due_at: datetime) -> None:
+    """Plan the same messages to the same people once more, whatever became of the first."""
     await conn.execute(
-        """insert into budget_uses (send_id, portfolio_id, contact_id, from_at, until_at)
-           select id, portfolio_id, contact_id, $2, $2::timestamptz + interval '36 hours' from sends where id = any($1::bigint[])""",
-        list(fleet.sends), accepted_at,
+        """insert into sends (chip_id, portfolio_id, contact_id, campaign_id, template_row, kind, purpose, plan_day, planned_at, due_at,
+                              expires_at)
+           select chip_id, portfolio_id, contact_id, campaign_id, template_row, kind, purpose, plan_day, planned_at, $2,
+                  $2::timestamptz + interval '6 hours'
+           from sends where id = any($1::bigint[])""",
+        list(sends), due_at,
     )  # fmt: skip

@@ -5,7 +5,6 @@ A stage owns one database, the sandbox as a process with its ledger in a file, A
 
 import asyncio
 import ctypes
-import importlib.util
 import json
 import os
 import secrets
@@ -245,13 +244,13 @@ class Stage:
 
     async def api(self, **settings: Any) -> Api:
         """Start both applications in one process."""
-        command = _stopgap("api", "julia_warmer.api.internal") or [WARMER, "api", "--port", PORT_ANY, "--internal-port", PORT_ANY, "--json"]
+        command = [WARMER, "api", "--port", PORT_ANY, "--internal-port", PORT_ANY, "--json"]
         process = await self._start("api", command, **settings)
         return Api(process, process.said["webhook"], process.said["api"])
 
     async def worker(self, **settings: Any) -> Process:
         """Start one worker."""
-        return await self._start("worker", _stopgap("worker", "julia_warmer.engine.jobs") or [WARMER, "worker", "--json"], **settings)
+        return await self._start("worker", [WARMER, "worker", "--json"], **settings)
 
     async def workers(self, number: int, **settings: Any) -> list[Process]:
         return list(await asyncio.gather(*(self.worker(**settings) for _ in range(number))))
@@ -358,12 +357,6 @@ async def running(folder: Path) -> AsyncGenerator[Run]:
         yield run
     finally:
         await asyncio.to_thread(server.close)
-
-
-def _stopgap(what: str, module: str) -> list[str] | None:
-    """Until it is written: our own stand-in."""
-    there = importlib.util.find_spec(module) is not None
-    return None if there else [sys.executable, "-m", "tests.faults.stopgap", what]
 
 
 _libc = ctypes.CDLL(None) if sys.platform == "linux" else None

@@ -3,7 +3,15 @@
 from collections.abc import Awaitable
 from typing import Protocol
 
-from tests.faults.properties import r03_replay, r13_status_algebra, r15_batch_isolation
+from tests.faults.properties import (
+    r03_replay,
+    r07_opt_out_coverage,
+    r13_status_algebra,
+    r14_early_statuses,
+    r15_batch_isolation,
+    r16_foreign_payloads,
+    s01_signature,
+)
 from tests.faults.row import Draw, Row
 from tests.faults.stage import Stage
 
@@ -17,6 +25,14 @@ class Property(Protocol):
     def run(self, stage: Stage, draw: Draw) -> Awaitable[Row]: ...
 
 
-_MODULES: tuple[Property, ...] = (r03_replay, r13_status_algebra, r15_batch_isolation)
+_MODULES: tuple[Property, ...] = (
+    r03_replay,
+    r07_opt_out_coverage,
+    r13_status_algebra,
+    r14_early_statuses,
+    r15_batch_isolation,
+    r16_foreign_payloads,
+    s01_signature,
+)
 BUILT: dict[str, Property] = {module.NAME: module for module in _MODULES}
 NOT_YET = ("R4", "R5", "R17", "R18", "R20", "S2", "S3", "S4", "S5")
