@@ -70,6 +70,7 @@ ROLES: dict[str, Role] = {
     "list_routes": Role.VIEWER,
     "add_route": Role.ADMIN,
     "set_route": Role.ADMIN,
+    "set_route_of_chips": Role.ADMIN,
     "list_prices": Role.VIEWER,
     "set_price": Role.ADMIN,
     "list_stops": Role.VIEWER,
@@ -83,6 +84,7 @@ ROLES: dict[str, Role] = {
     "read_conversation": Role.OPERATOR,
     "reply": Role.OPERATOR,
     "read_contact": Role.OPERATOR,
+    "explain_contact": Role.OPERATOR,
     "import_contacts": Role.OPERATOR,
 }
 

@@ -144,6 +144,14 @@ class NewChip(Form):
     why: Note = ""
 
 
+class ChipRoute(Form):
+    """Where its inbound messages go from now on."""
+
+    model_config = ConfigDict(json_schema_extra=example(route_id=1))
+
+    route_id: RowId
+
+
 class TermView(View):
     """One term of the score."""
 
@@ -242,6 +250,14 @@ async def read_chip(chip: ChipKey, conn: Conn, at: At) -> ChipView:
     if found is None:
         raise no_chip(chip)
     return ChipView.model_validate(found)
+
+
+@router.put("/warmer/chips/{chip}/route", name="set_route")
+async def set_route(chip: ChipKey, form: ChipRoute, conn: Conn, at: At, by: By) -> ChipView:
+    """Say where its inbound messages go. It cannot start without. `PUT /warmer/routes/{route_id}/chips` sets many at once."""
+    chip_id = await find_chip(conn, chip)
+    await setup.set_route(conn, form.route_id, [chip_id], at=at, by=by)
+    return await _view(conn, chip_id, at)
 
 
 @router.post("/warmer/chips/{chip}/start", name="start_chip")

@@ -34,6 +34,7 @@ from julia_warmer.core.phone import key_of
 from julia_warmer.engine.contacts import store_contacts
 from julia_warmer.engine.contacts_csv import Proof, read_contacts, read_evidence, read_phone
 from julia_warmer.engine.errors import NotFound
+from julia_warmer.engine.explain import why_not_now
 from julia_warmer.engine.reply import queue_reply
 from julia_warmer.store import contacts, views
 from julia_warmer.store.audit import record_act
@@ -126,6 +127,42 @@ class ContactView(View):
     last_received_at: datetime | None
     last_accepted_at: datetime | None
     consents: list[ConsentView] = Field(default_factory=list[ConsentView])
+
+
+class ObstacleView(View):
+    """One thing that stands in the way; `until` null: it does not end by itself."""
+
+    name: str
+    sentence: str
+    until: datetime | None
+
+
+class WhyNotView(View):
+    """Why a person is not written to now: what binds, everything else that stands in the way, and the earliest allowed moment."""
+
+    model_config = ConfigDict(
+        json_schema_extra=example(
+            contact_id=120,
+            chip="north-1",
+            campaign="invitations",
+            binding={
+                "name": "cap",
+                "sentence": "has had as much marketing as the policy lets a person have",
+                "until": "2026-06-08T13:00:00Z",
+            },
+            earliest_at="2026-06-08T13:00:00Z",
+            obstacles=[
+                {"name": "cap", "sentence": "has had as much marketing as the policy lets a person have", "until": "2026-06-08T13:00:00Z"}
+            ],
+        )
+    )
+
+    contact_id: int | None
+    chip: str | None
+    campaign: str | None
+    binding: ObstacleView | None
+    earliest_at: datetime | None
+    obstacles: list[ObstacleView]
 
 
 class BadRowView(View):
@@ -244,13 +281,20 @@ class ReplyView(View):
 
 @router.get("/warmer/contacts/{phone}", name="read_contact")
 async def read_contact(phone: Phone, conn: Conn) -> ContactView:
-    """One person by phone, however it is written, with the ledger of their consents. `warmer explain contact` says why not now."""
+    """One person by phone, however it is written, with the ledger of their consents."""
     found = await contacts.read_contact(conn, key_of(read_phone(phone)))
     if found is None:
         raise NotFound("nobody with this number is known", mend="import them with the proof of their consent")
     consents = await contacts.list_consents(conn, found.id, limit=CONSENTS_MAX)
     view = ContactView.model_validate(found)
     return view.model_copy(update={"consents": [ConsentView.model_validate(row) for row in consents]})
+
+
+@router.get("/warmer/contacts/{phone}/why-not-now", name="explain_contact")
+async def explain_contact(phone: Phone, conn: Conn, parts: InParts, at: At) -> WhyNotView:
+    """Why this person is not written to now, and when that could be at the earliest."""
+    found = await why_not_now(conn, read_phone(phone), at=at, policy=parts.policy, holidays=parts.holidays)
+    return WhyNotView.model_validate(found)
 
 
 @router.post(

@@ -13,7 +13,6 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
 from julia_warmer.cloud.answers import Failure, Refused, Unclear
-from julia_warmer.cloud.client import WrongNode
 from julia_warmer.core.errors import WarmerError
 from julia_warmer.engine.errors import Conflict, EngineError, NotFound, Wrong
 from julia_warmer.store.seal import SealBroken
@@ -132,7 +131,7 @@ async def _warmer_error(_request: Request, error: Any) -> Response:
     match error:
         case NotFound():
             status = HTTPStatus.NOT_FOUND
-        case Wrong() | WrongNode():
+        case Wrong() | ValueError():  # a value's own error, such as NotAPhone or WrongNode
             status = HTTPStatus.UNPROCESSABLE_ENTITY
         case Conflict():
             status = HTTPStatus.CONFLICT

@@ -114,8 +114,8 @@ async def add_route(form: NewRoute, conn: Conn, parts: InParts, at: At, by: By) 
     return AddedRouteView(id=added.id, secret=added.secret)
 
 
-@router.put("/warmer/routes/{route_id}/chips", name="set_route")
-async def set_route(route_id: PathId, form: RouteChips, conn: Conn, at: At, by: By) -> RouteSet:
+@router.put("/warmer/routes/{route_id}/chips", name="set_route_of_chips")
+async def set_route_of_chips(route_id: PathId, form: RouteChips, conn: Conn, at: At, by: By) -> RouteSet:
     """Send the inbound messages of these chips there, from now on."""
     chip_ids = sorted(set(form.chip_ids))
     await setup.set_route(conn, route_id, chip_ids, at=at, by=by)
