@@ -64,7 +64,8 @@ async def test_an_owner_goes_live_over_the_api_alone(live: Live, db: Database):
     assert (status, kind) == (409, "conflict")
     assert "set where inbound messages go" in text
     route = await site.ok("POST", "/warmer/routes", {"name": "answers", "kind": "page"})
-    await site.ok("PUT", f"/warmer/routes/{route['id']}/chips", {"chip_ids": [chips[0]["id"]]})
+    assert (await site.ok("PUT", f"/warmer/chips/{chip}/route", {"route_id": route["id"]}))["route_id"] == route["id"]
+    assert (await site.refused("PUT", f"/warmer/chips/{chip}/route", {"route_id": 99}))[0] == 404
     assert (await site.ok("POST", f"/warmer/chips/{chip}/start"))["status"] == "warming"
 
     assert (await site.ok("POST", "/warmer/templates/sync"))["changed"] > 0

@@ -257,7 +257,7 @@ async def set_route(chip: ChipKey, form: ChipRoute, conn: Conn, at: At, by: By) 
     """Say where its inbound messages go. It cannot start without. `PUT /warmer/routes/{route_id}/chips` sets many at once."""
     chip_id = await find_chip(conn, chip)
     await setup.set_route(conn, form.route_id, [chip_id], at=at, by=by)
-    return await _view(conn, chip_id, at)
+    return await view_chip(conn, chip_id, at)
 
 
 @router.post("/warmer/chips/{chip}/start", name="start_chip")
