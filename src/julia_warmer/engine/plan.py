@@ -22,7 +22,8 @@ from julia_warmer.store.plans import DueChip, Load, Move, NewSend, Outcome, Stan
 
 PLAN_MAX = 500  # chips of one transaction: their rows are locked for as long as it takes
 PASSES_MAX = 4  # of one plan: a pass deals the pool evenly, the next ones deal what was left over
-AGAIN = timedelta(minutes=15)  # how soon a planned chip is looked at again: failed sends have freed places, people were imported
+AGAIN = timedelta(minutes=30)  # how soon a chip that wants for people is looked at again: some were imported, or are free by now
+AGAIN_FED = timedelta(hours=2)  # and one whose day is full: a message that was cancelled has left a place
 OVERDUE = timedelta(minutes=15)  # sends that are so late (an outage, a released stop) are spread anew, not sent in a burst
 MOVED = timedelta(minutes=1)  # a smaller change of a planned time is not worth a write
 PEOPLE_MAX = 1000  # people are counted up to this, or up to twice a larger budget
@@ -206,8 +207,9 @@ def canaries_of(need: int, share: float, key: str) -> int:
 async def _put_outcomes(conn: Connection, day: _Day, added: Mapping[int, int]) -> None:
     """What could be reached today, who there is to write to, and when to plan again: tomorrow, where all hours are over."""
     ends = {chip.chip_id: next_day_start(day.at, chip.zone) for chip in day.chips}
-    asked = {chip.chip_id: (ends[chip.chip_id], max(PEOPLE_MAX, 2 * chip.budget_day_max)) for chip in day.chips}
-    people = await draws.count_people(conn, asked, day.wells, at=day.at)
+    counted = [chip for chip in day.chips if added.get(chip.chip_id) or not day.loads[chip.chip_id].any]
+    asked = {chip.chip_id: (ends[chip.chip_id], max(PEOPLE_MAX, 2 * chip.budget_day_max)) for chip in counted}
+    people = await draws.count_people(conn, asked, day.wells, at=day.at) if asked else {}
     homes = {row.home for row in day.hours}
     outcomes = [
         Outcome(
@@ -215,12 +217,18 @@ async def _put_outcomes(conn: Connection, day: _Day, added: Mapping[int, int]) -
             day=chip.day,
             granted=chip.budget_day_max,
             reachable=_reachable(chip, day.loads[chip.chip_id], added.get(chip.chip_id, 0)),
-            people=people[chip.chip_id],
-            plan_again_at=day.at + AGAIN if chip.zone in homes else ends[chip.chip_id],
+            people=people.get(chip.chip_id, chip.eligible_people),  # counting is dear: once a day, and whenever people were taken
+            plan_again_at=min(ends[chip.chip_id], _again_at(day, chip, added)) if chip.zone in homes else ends[chip.chip_id],
         )
         for chip in day.chips
     ]
     await plans.put_outcomes(conn, outcomes, at=day.at)
+
+
+def _again_at(day: _Day, chip: DueChip, added: Mapping[int, int]) -> datetime:
+    load = day.loads[chip.chip_id]
+    is_fed = load.used + load.planned + added.get(chip.chip_id, 0) >= chip.budget_day_max and chip.budget_binding != "people"
+    return day.at + (AGAIN_FED if is_fed else AGAIN)
 
 
 def _reachable(chip: DueChip, load: Load, added: int) -> int:

@@ -17,6 +17,7 @@ class DueChip:
     zone: str
     day: date  # its calendar day
     budget_day_max: int
+    budget_binding: str
     eligible_people: int  # as the last plan counted them
 
 

@@ -4,7 +4,7 @@
 -- Chips that may send and whose day is to be planned (again), or whose sends are overdue. Locked; another planner's chips are passed over.
 -- A day is planned by a decision of that day. No stop may cover the chip.
 select chips.id as chip_id, chips.zone, (($at::timestamptz) at time zone chips.zone)::date as day,
-       chips.budget_day_max, chips.eligible_people
+       chips.budget_day_max, chips.budget_binding, chips.eligible_people
 from chips
 where chips.status in ('warming', 'ready', 'active')
   and (
@@ -29,7 +29,7 @@ for no key update of chips skip locked;
 
 -- name: list_sending_chips -> DueChip
 -- The chips that may send, as they are now, for a day to come; all of them, or these. Nothing is locked.
-select chips.id as chip_id, chips.zone, $day::date as day, chips.budget_day_max, chips.eligible_people
+select chips.id as chip_id, chips.zone, $day::date as day, chips.budget_day_max, chips.budget_binding, chips.eligible_people
 from chips
 where chips.status in ('warming', 'ready', 'active') and ($chip_ids::bigint[] is null or chips.id = any($chip_ids))
 order by chips.id;
