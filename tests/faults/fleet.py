@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from julia_warmer.core.phone import key_of
+from julia_warmer.core.phone import key_of, zone_of
 from julia_warmer.sandbox.spec import AccountSpec, ChipSpec, PersonSpec, PortfolioSpec, TemplateSpec, WorldSpec
 from julia_warmer.store.db import Query, load
 from julia_warmer.store.seal import Seal
@@ -17,6 +17,7 @@ queries = load(__file__)
 
 ZONE = "America/Sao_Paulo"
 LONG_AGO = timedelta(days=60)
+AREAS = ("11", "92", "21", "68", "81", "65")  # from UTC-3 to UTC-5
 PER_TEMPLATE = 200  # the sandbox holds more than 300 of a new marketing template within an hour, as Meta does
 BODY = {"type": "BODY", "text": "Olá {{1}}, há plantões novos."}
 
@@ -151,7 +152,13 @@ async def add_people(conn: Any, numbers: Sequence[int], *, purpose: str, since: 
     """People who said yes to one purpose."""
     phones = [phone_of(n) for n in numbers]
     people = await _ids(
-        conn, queries.add_people, phones=phones, keys=[key_of(phone) for phone in phones], zone=ZONE, purpose=purpose, since=since
+        conn,
+        queries.add_people,
+        phones=phones,
+        keys=[key_of(phone) for phone in phones],
+        zones=[zone_of(phone) for phone in phones],
+        purpose=purpose,
+        since=since,
     )
     await queries.add_consents.execute(conn, people=people, purpose=purpose, since=since)
     return people
@@ -191,8 +198,8 @@ async def _ids(conn: Any, query: Query, **values: Any) -> list[int]:
 
 
 def phone_of(nth: int) -> str:
-    """Digits, with the ninth digit."""
-    return f"55119{80000000 + nth}"
+    """Digits, with the ninth digit; somewhere in Brazil."""
+    return f"55{AREAS[nth % len(AREAS)]}9{80000000 + nth}"
 
 
 def token(p: int) -> str:

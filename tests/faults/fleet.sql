@@ -52,8 +52,8 @@ returning id;
 -- name: add_people -> int
 -- People who said yes.
 insert into contacts (phone, phone_key, name, zone, opted_in_at, may_marketing, may_utility, created_at, updated_at)
-select '+' || given.phone, given.key, 'Pessoa ' || given.phone, $zone, $since, $purpose = 'marketing', $purpose = 'utility', $since, $since
-from unnest($phones::text[], $keys::text[]) with ordinality as given (phone, key, n)
+select '+' || given.phone, given.key, 'Pessoa ' || given.phone, given.zone, $since, $purpose = 'marketing', $purpose = 'utility', $since, $since
+from unnest($phones::text[], $keys::text[], $zones::text[]) with ordinality as given (phone, key, zone, n)
 order by given.n
 returning id;
 

@@ -99,3 +99,11 @@ async def plan_again(conn: Any, sends: Sequence[int], *, due_at: datetime) -> No
            from sends where id = any($1::bigint[])""",
         list(sends), due_at,
     )  # fmt: skip
+
+
+async def waiting_for_locks(pool: asyncpg.Pool) -> int:
+    """How many connections of this database wait for somebody else's lock now."""
+    return await pool.fetchval(
+        """select count(*)::int from pg_catalog.pg_stat_activity
+           where datname = current_database() and wait_event_type = 'Lock'"""
+    )

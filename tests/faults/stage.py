@@ -212,7 +212,7 @@ class Api:
 class Stage:
     """One property's own. Made by `staged`; what it starts ends with it."""
 
-    def __init__(self, folder: Path, db: Database, dsn: str, stack: AsyncExitStack, http: aiohttp.ClientSession) -> None:
+    def __init__(self, folder: Path, run: "Run", db: Database, stack: AsyncExitStack, http: aiohttp.ClientSession) -> None:
         self.folder = folder
         self.db = db
         self.clock: Clock = SystemClock()
@@ -220,7 +220,7 @@ class Stage:
         self.secret = "faults-" + secrets.token_hex(16)
         self.api_key = secrets.token_urlsafe(24)
         self.processes: list[Process] = []
-        self._dsn = dsn
+        self._run = run
         self._stack = stack
         self._config = folder / "config"
         self._config.mkdir()
@@ -232,6 +232,12 @@ class Stage:
     @property
     def policy(self) -> Policy:
         return policies.load(str(self._policy))
+
+    @asynccontextmanager
+    async def another_database(self) -> AsyncGenerator[Database]:
+        """One more fresh one, for as long as it is needed."""
+        async with AsyncExitStack() as stack:
+            yield await self._run.database(stack)
 
     async def sandbox(self) -> SandboxProcess:
         """Start it, with no world of ours on it yet: `put` one."""
@@ -262,7 +268,7 @@ class Stage:
     def environment(self, **settings: Any) -> dict[str, str]:
         """What a process is told. Nothing of the environment that this run was started in."""
         ours = {
-            "database_url": self._dsn,
+            "database_url": self.db.dsn,
             "config_dir": self._config,
             "data_dir": self.folder / "data",
             "app_secrets": self.secret,
@@ -310,16 +316,17 @@ class Run:
     @asynccontextmanager
     async def staged(self, name: str) -> AsyncGenerator[Stage]:
         """A stage for one property; all that it started has ended when this returns."""
-        self._made += 1
-        database = f"faults_{self._made}"
-        folder = self.folder / f"{self._made:02d}-{name.lower()}"
+        folder = self.folder / name.lower()
         folder.mkdir()
         async with AsyncExitStack() as stack:
-            db = await self._database(database, stack)
+            db = await self.database(stack)
             http = await stack.enter_async_context(aiohttp.ClientSession(trust_env=False, timeout=aiohttp.ClientTimeout(total=60)))
-            yield Stage(folder, db, db.dsn, stack, http)
+            yield Stage(folder, self, db, stack, http)
 
-    async def _database(self, name: str, stack: AsyncExitStack) -> Database:
+    async def database(self, stack: AsyncExitStack) -> Database:
+        """A fresh one, which goes with the stack."""
+        self._made += 1
+        name = f"faults_{self._made}"
         await self._admin(f"create database {name} template {TEMPLATE} owner {ADMIN}")
         stack.push_async_callback(self._admin, f"drop database {name} with (force)")
         dsn, owner_dsn = self.server.dsn(name), self.server.dsn(name, ADMIN)

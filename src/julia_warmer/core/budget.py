@@ -171,4 +171,5 @@ class BudgetLedger:
         self._slots.pop(send, None)
 
     def _people(self, at: datetime) -> set[str]:
-        return {slot.person for slot in self._slots.values() if slot.since <= at < slot.until}
+        """A slot claimed "later" than now counts too: then the clock was set back."""
+        return {slot.person for slot in self._slots.values() if at < slot.until}

@@ -329,9 +329,9 @@ class Meta:
         portfolio.reached.touch(person, t)
         portfolio.grown.touch(person, t)
         portfolio.earned.touch(person, t)
-        if portfolio.growing or portfolio.limit < 0:
-            return
         limits = self.c.limits
+        if portfolio.growing or portfolio.limit not in limits.tiers[:-1]:  # unlimited, or no tier of Meta's: it stays as it is
+            return
         if portfolio.limit == limits.tiers[0]:
             if portfolio.earned.count(t) >= limits.earn_unique:
                 self._plan_growth(portfolio, t, limits.earn_within_h)
@@ -345,6 +345,8 @@ class Meta:
 
     def _grow(self, portfolio: Portfolio, t: float) -> None:
         portfolio.growing = False
+        if portfolio.limit not in self.c.limits.tiers[:-1]:  # somebody gave it another one meanwhile
+            return
         if self._is_high_quality(portfolio, t):
             self.set_limit(portfolio, t, self.c.limits.tiers[self.c.limits.tiers.index(portfolio.limit) + 1])
             return

@@ -6,6 +6,7 @@ from typing import Protocol
 from tests.faults.properties import (
     r03_replay,
     r07_opt_out_coverage,
+    r10_caps,
     r13_status_algebra,
     r14_early_statuses,
     r15_batch_isolation,
@@ -28,6 +29,7 @@ class Property(Protocol):
 _MODULES: tuple[Property, ...] = (
     r03_replay,
     r07_opt_out_coverage,
+    r10_caps,
     r13_status_algebra,
     r14_early_statuses,
     r15_batch_isolation,
