@@ -10,12 +10,12 @@ from typing import Any
 
 from rich.console import Console
 
-from benchmarks import apply, dispatch, plan, show
+from benchmarks import apply, dispatch, intake, plan, review, show
 from benchmarks.database import placed
 from benchmarks.machine import describe
 from benchmarks.rows import Report, Row
 
-SUBJECTS: dict[str, Any] = {"apply": apply, "dispatch": dispatch, "plan": plan}
+SUBJECTS: dict[str, Any] = {"intake": intake, "apply": apply, "dispatch": dispatch, "plan": plan, "review": review}
 WIDTH = 180  # where no terminal says how wide it is
 
 

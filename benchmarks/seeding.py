@@ -75,3 +75,12 @@ async def add_events(conn: Connection, number: int, fleet: Fleet, *, people: int
     await conn.execute(f"alter table warmer.events_bench rename to {month.partition('.')[2]}")
     await conn.execute(f"grant select, insert, update, delete on {month} to {APP}")
     await conn.execute(f"alter table warmer.events attach partition {month} for values from {span}")
+
+
+async def add_counts(conn: Connection, *, at: datetime = AT) -> None:
+    """Thirty days of every chip: counts by the hour, days, and the last day's scores. Indexed after, for there may be millions."""
+    await conn.execute("alter table warmer.chip_counts drop constraint chip_counts_pkey")
+    await queries.add_counts.execute(conn, at=at)
+    await conn.execute("alter table warmer.chip_counts add primary key (chip_id, hour)")
+    await queries.add_days.execute(conn)
+    await queries.add_scores.execute(conn, at=at)

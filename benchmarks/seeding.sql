@@ -58,7 +58,7 @@ with person as (
     insert into contacts (phone, phone_key, wa_id, name, zone, opted_in_at, engagement, may_marketing, created_at, updated_at)
     select '+55119' || 80000000 + n, 'm:5511' || 80000000 + n, '5511' || 80000000 + n, 'Pessoa ' || n,
            case n % 20 when 0 then 'America/Manaus' when 1 then 'America/Cuiaba' else 'America/Sao_Paulo' end,
-           $at::timestamptz - make_interval(mins => 1440 + n::bigint * 7919 % 80000), (n::bigint * 7919 % 1000) / 1000.0, true,
+           $at::timestamptz - make_interval(mins => (1440 + n::bigint * 7919 % 80000)::int), (n::bigint * 7919 % 1000) / 1000.0, true,
            $at - interval '90 days', $at - interval '90 days'
     from generate_series(1, $number::integer) as n
     order by n
@@ -161,4 +161,36 @@ from generate_series(0, $number::integer - 1) as n
 join (values (0, 'message_sent'), (1, 'message_delivered'), (2, 'message_read')) as told (turn, kind) on told.turn = n % 3
 cross join lateral (
     select date_trunc('second', $at::timestamptz - make_interval(secs => 3600 + (1 - n::float8 / $number) * $days::integer * 86400)) as at
-) as moment
+) as moment;
+
+-- name: add_counts -> none
+-- Thirty days of counts of every chip: a row for each open hour of each sending day, from 9 to 20 in São Paulo, Monday to Saturday.
+insert into chip_counts (chip_id, hour, accepted, reached, delivered, read, replied, opted_out, undeliverable, limited, received, conversations, media)
+select chips.id, days.day + make_interval(hours => hours.hour), 3 + lot.n % 4, 3 + lot.n % 4 - (lot.n % 31 = 0)::int,
+       3 + lot.n % 4 - (lot.n % 31 = 0)::int, 2 + lot.n % 2, (lot.n % 4 < 3)::int, (lot.n % 401 = 0)::int, (lot.n % 97 = 0)::int,
+       (lot.n % 89 = 0)::int, 1 + lot.n % 2, (lot.n % 3 = 0)::int, 1
+from chips
+cross join (
+    select day
+    from generate_series(date_trunc('day', $at::timestamptz) - interval '30 days', date_trunc('day', $at), interval '1 day') as day
+    where extract(dow from day) <> 0
+) as days
+cross join generate_series(12, 22) as hours (hour)
+cross join lateral (select (chips.id * 7919 + extract(doy from days.day)::int * 131 + hours.hour * 17) % 4001 as n) as lot
+where days.day + make_interval(hours => hours.hour) <= $at
+order by chips.id, 2;
+
+-- name: add_days -> none
+-- What each chip had, could have reached and sent on each of those days.
+insert into chip_days (chip_id, day, granted, reachable, accepted)
+select chip_counts.chip_id, (chip_counts.hour at time zone 'America/Sao_Paulo')::date, sum(chip_counts.accepted) + 2,
+       sum(chip_counts.accepted) + 1, sum(chip_counts.accepted)
+from chip_counts
+group by 1, 2;
+
+-- name: add_scores -> none
+-- The health of the last day, every four hours.
+insert into health_log (chip_id, at, score, terms)
+select chips.id, $at::timestamptz - make_interval(hours => 4 * n), 88, '[]'
+from chips
+cross join generate_series(1, 6) as n;

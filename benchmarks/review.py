@@ -1,0 +1,143 @@
+"""review: how many chips a second one worker decides on, against bare SQL over the same rows, and against the sprint's cycle."""
+
+from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from benchmarks import reviewing, seeding
+from benchmarks.child import Child, Done, started
+from benchmarks.database import Database, Place
+from benchmarks.rows import Must, Row, alone, compare
+
+FLOOR, FLAT, LARGEST_S, SPRINT = 0.33, 1.2, 15.0, 50.0
+MEMORY_MB = 300
+MINUTE = timedelta(minutes=1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Size:
+    """How much of everything. A chip has 297 hours with counts in 30 days."""
+
+    chips: tuple[int, ...]  # the least first: it also runs against the sprint's cycle
+    rounds: tuple[int, ...]
+    chips_a_portfolio: int = 100
+    sprint_rounds: int
+
+
+FULL = Size(chips=(1_000, 10_000, 100_000), rounds=(9, 5, 3), sprint_rounds=3)
+SHORT = Size(chips=(200, 1_000, 4_000), rounds=(3, 3, 2), sprint_rounds=2)
+
+
+@dataclass(slots=True)
+class Fleet:
+    """A database with so many chips, and the processes on it."""
+
+    place: Place
+    database: Database
+    chips: int
+    ours: Child
+    bare: Child
+    at: datetime = seeding.AT
+
+    async def due(self) -> str:
+        """A minute later, every chip is due."""
+        self.at += MINUTE
+        async with self.database.owner() as conn:
+            await reviewing.queries.begin_review.execute(conn, at=self.at)
+            await conn.execute("vacuum analyze warmer.chips")
+            await conn.execute("checkpoint")
+        return self.at.isoformat()
+
+    def rate(self, done: Done) -> float:
+        """Chips a second. One that is looked at twice, because its portfolio's limit was split anew meanwhile, is one chip."""
+        if done.result["chips"] < self.chips:
+            raise AssertionError(f"{self.chips} chips were due: {done.result}")
+        return self.chips / done.result["s"]
+
+
+async def measure(place: Place, size: Size, *, seed: int) -> list[Row]:  # noqa: ARG001 - chips come in the order of their ids
+    """The rows of this subject."""
+    rows: list[Row] = []
+    rates: list[list[float]] = []
+    for chips, rounds in zip(size.chips, size.rounds, strict=True):
+        async with _fleet(place, chips, size) as fleet:
+            ours, bare, others = await _race(fleet, rounds)
+            is_largest = chips == size.chips[-1]
+            musts = [Must("≥", FLOOR), *([Must("≥", size.chips[-1] / LARGEST_S, "ours")] if is_largest else [])]
+            note = f"{chips:,} chips; bare SQL over the same rows"
+            rows.append(compare(f"review {chips:,}", ours, bare, unit="chips/s", musts=musts, note=note))
+            rates.append(ours)
+            if is_largest:
+                rows += others
+            if not rates[1:]:
+                sprint = await _sprint(fleet, size.sprint_rounds)
+                about = "ten small queries a chip, each by itself"
+                rows.append(compare("review vs sprint", ours, sprint, unit="chips/s", musts=[Must("≥", SPRINT)], note=about))
+    costs = [[1e6 / rate for rate in some] for some in (rates[-1], rates[0])]
+    note = f"at {size.chips[-1]:,} chips against {size.chips[0]:,}"
+    return [*rows, compare("review: cost of a chip", *costs, unit="µs/chip", musts=[Must("≤", FLAT)], note=note)]
+
+
+@asynccontextmanager
+async def _fleet(place: Place, chips: int, size: Size) -> AsyncGenerator[Fleet]:
+    async with AsyncExitStack() as stack:
+        database = await stack.enter_async_context(place.database(f"bench_review_{chips}"))
+        async with database.owner() as conn:
+            portfolios = max(1, chips // size.chips_a_portfolio)
+            await seeding.add_fleet(conn, seeding.Fleet(chips, portfolios), budget=50, messaging_limit=10_000)
+            await seeding.add_counts(conn)
+            await seeding.settle_down(conn)
+        ours = await stack.enter_async_context(started("benchmarks.reviewing:ours", dsn=database.dsn))
+        bare = await stack.enter_async_context(started("benchmarks.reviewing:bare", dsn=database.owner_dsn))
+        yield Fleet(place, database, chips, ours, bare)
+
+
+async def _race(fleet: Fleet, rounds: int) -> tuple[list[float], list[float], list[Row]]:
+    """Rates of ours and of the floor; and what ours cost."""
+    samples: dict[str, list[float]] = {name: [] for name in ("ours", "bare", "bytes", "worker", "postgres")}
+    for nth in range(rounds + 1):
+        at = await fleet.due()
+        before, postgres_s = await fleet.place.written(), fleet.place.cpu_s()
+        done = await fleet.ours.do(at=at)
+        postgres_s = fleet.place.cpu_s() - postgres_s
+        written = (await fleet.place.written()).since(before)
+        rate = fleet.rate(done)
+        if not nth:
+            await _keep(fleet)
+            continue  # the first one fills caches, and gives the floor its rows
+        values = {
+            "ours": rate,
+            "bare": fleet.rate(await fleet.bare.do(at=await fleet.due())),
+            "bytes": written / fleet.chips,
+            "worker": 1e6 * done.cpu_s / fleet.chips,
+            "postgres": 1e6 * postgres_s / fleet.chips,
+        }
+        for name, value in values.items():
+            samples[name].append(value)
+    others = [
+        alone("review: processor time, worker", samples["worker"], unit="µs/chip"),
+        alone("review: processor time, PostgreSQL", samples["postgres"], unit="µs/chip"),
+        alone("review: memory, worker", [fleet.ours.peak_mb], unit="MB", musts=[Must("≤", MEMORY_MB, "ours")]),
+        alone("review: written to disk", samples["bytes"], unit="kB per 1,000 chips", note="log and pages"),
+    ]
+    return samples["ours"], samples["bare"], others
+
+
+async def _keep(fleet: Fleet) -> None:
+    async with fleet.database.owner() as conn:
+        await reviewing.queries.keep_chips.execute(conn)
+        await reviewing.queries.keep_scores.execute(conn, at=fleet.at)
+        await reviewing.queries.keep_decisions.execute(conn, at=fleet.at)
+        for table, column in (("bench_chips", "id"), ("bench_scores", "chip_id"), ("bench_decisions", "chip_id")):
+            await conn.execute(f"alter table {table} add primary key ({column})")
+        await seeding.settle_down(conn)
+
+
+async def _sprint(fleet: Fleet, rounds: int) -> list[float]:
+    async with fleet.database.owner() as conn:
+        for query in (reviewing.queries.add_said, reviewing.queries.fill_said, reviewing.queries.index_said):
+            await query.execute(conn)
+        await seeding.settle_down(conn)
+    async with started("benchmarks.reviewing:sprint", dsn=fleet.database.owner_dsn) as sprint:
+        return [fleet.rate(await sprint.do(at=await fleet.due())) for _ in range(rounds)]
