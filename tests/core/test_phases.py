@@ -160,3 +160,26 @@ def test_setup_counts_calendar_days_in_the_zone_of_the_chip() -> None:
 def _days(at: object, snapshot: object) -> Verdict:
     moved = replace(snapshot, at=at)
     return next(gate.verdict for gate in weigh(moved, moved.state, Health(90, ()), STANDARD) if gate.name == "days")
+
+
+PAUSED_CASES = """
+    from     phase           replies  ->  next            goes back to
+    warming  expansion        9 /120  ->  first_contacts  warming
+    warming  expansion       40 /120  ->  expansion       warming
+    warming  first_contacts   1 / 60  ->  first_contacts  warming
+    ready    operation        9 /120  ->  pre_operation   warming
+    active   operation        9 /120  ->  operation       active
+"""
+
+
+@pytest.mark.parametrize(("before", "phase", "replies", "following", "back"), rows(PAUSED_CASES))
+def test_what_comes_in_during_a_pause_can_take_a_phase_and_never_gives_one(
+    before: str, phase: str, replies: str, following: str, back: str
+) -> None:
+    replied, reached = of(replies)
+    seen = Counts(accepted=reached, reached=reached, delivered=reached, replied=replied)
+    paused = {"status": ChipStatus.PAUSED, "paused_from": ChipStatus(before), "phase": Phase(phase)}
+    snapshot = chip(state=paused, phase_matured=seen, recent_matured=seen, reachable_in_phase=200, accepted_in_phase=200)
+    gates = weigh(snapshot, snapshot.state, Health(99, ()), STANDARD)
+    state = move(snapshot, snapshot.state, Health(99, ()), gates, (), STANDARD)
+    assert (state.status, state.phase, state.paused_from) == (ChipStatus.PAUSED, following, back)

@@ -46,7 +46,12 @@ CHECKLIST = {
 
 
 def weigh(snapshot: Snapshot, state: ChipState, health: Health, policy: Policy) -> tuple[Gate, ...]:
-    """Every gate between the chip and its next phase, or those that keep it where it is once it is ready."""
+    """Every gate between the chip and its next phase, or those that keep it where it is once it is ready.
+
+    A paused chip's evidence goes on coming in: it can still lose its phase, and cannot gain one.
+    """
+    if state.status is ChipStatus.PAUSED:
+        return _paused_gates(snapshot, state, policy)
     if state.status is ChipStatus.READY or state.status is ChipStatus.ACTIVE:
         return _evidence_gates(snapshot.recent_matured, policy.phases[state.phase].reply_floor, policy)
     if state.status is not ChipStatus.WARMING:
@@ -70,6 +75,13 @@ def weigh(snapshot: Snapshot, state: ChipState, health: Health, policy: Policy) 
     )
 
 
+def _paused_gates(snapshot: Snapshot, state: ChipState, policy: Policy) -> tuple[Gate, ...]:
+    if state.phase is Phase.SETUP:
+        return ()
+    counts = snapshot.phase_matured if state.paused_from is ChipStatus.WARMING else snapshot.recent_matured
+    return _evidence_gates(counts, policy.phases[state.phase].reply_floor, policy)
+
+
 def move(
     snapshot: Snapshot, state: ChipState, health: Health, gates: tuple[Gate, ...], alarms: tuple[Alarm, ...], policy: Policy
 ) -> ChipState:
@@ -80,6 +92,8 @@ def move(
     match state.status:
         case ChipStatus.WARMING:
             return _step(snapshot, state, gates, failed=failed, asked=asked)
+        case ChipStatus.PAUSED if failed:
+            return _fall_paused(snapshot, state)
         case ChipStatus.READY if failed or asked or low:
             return _return(snapshot, state)
         case ChipStatus.ACTIVE if asked or low:
@@ -127,6 +141,15 @@ def _return(snapshot: Snapshot, state: ChipState) -> ChipState:
     phase = PHASES[max(PHASES.index(state.phase) - 1, PHASES.index(Phase.FIRST_CONTACTS))]
     back = replace(state, status=ChipStatus.WARMING, ready_at=None, demoted_on=today, harm_at=snapshot.at)
     return replace(back, phase=phase, phase_since=snapshot.at)
+
+
+def _fall_paused(snapshot: Snapshot, state: ChipState) -> ChipState:
+    """What its last messages led to has come in while it was paused: it stays paused, and goes back to a lower place."""
+    if state.paused_from is ChipStatus.WARMING:
+        return _demote(state, snapshot.at, local_day(snapshot.at, snapshot.zone), to_setup=False)
+    if state.paused_from is ChipStatus.READY:
+        return replace(_return(snapshot, state), status=ChipStatus.PAUSED, paused_from=ChipStatus.WARMING)
+    return state
 
 
 def _evidence_gates(counts: Counts, floor: float, policy: Policy) -> tuple[Gate, ...]:
