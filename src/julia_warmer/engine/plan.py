@@ -112,7 +112,7 @@ async def _trim(conn: Connection, day: _Day) -> int:
     excesses: dict[int, tuple[date, int]] = {}
     for chip in day.chips:
         load = day.loads[chip.chip_id]
-        excess = min(load.planned, load.used + load.planned - chip.budget_day_max)
+        excess = min(load.planned, load.taken - chip.budget_day_max)
         if excess > 0:
             excesses[chip.chip_id] = (chip.day, excess)
     return await plans.trim_sends(conn, excesses) if excesses else 0
@@ -207,9 +207,8 @@ def canaries_of(need: int, share: float, key: str) -> int:
 async def _put_outcomes(conn: Connection, day: _Day, added: Mapping[int, int]) -> None:
     """What could be reached today, who there is to write to, and when to plan again: tomorrow, where all hours are over."""
     ends = {chip.chip_id: next_day_start(day.at, chip.zone) for chip in day.chips}
-    counted = [chip for chip in day.chips if added.get(chip.chip_id) or not day.loads[chip.chip_id].any]
-    asked = {chip.chip_id: (ends[chip.chip_id], max(PEOPLE_MAX, 2 * chip.budget_day_max)) for chip in counted}
-    people = await draws.count_people(conn, asked, day.wells, at=day.at) if asked else {}
+    asked = {chip.chip_id: (ends[chip.chip_id], max(PEOPLE_MAX, 2 * chip.budget_day_max)) for chip in day.chips}
+    people = await draws.count_people(conn, asked, day.wells, at=day.at)
     homes = {row.home for row in day.hours}
     outcomes = [
         Outcome(
@@ -217,7 +216,7 @@ async def _put_outcomes(conn: Connection, day: _Day, added: Mapping[int, int]) -
             day=chip.day,
             granted=chip.budget_day_max,
             reachable=_reachable(chip, day.loads[chip.chip_id], added.get(chip.chip_id, 0)),
-            people=people.get(chip.chip_id, chip.eligible_people),  # counting is dear: once a day, and whenever people were taken
+            people=people[chip.chip_id],
             plan_again_at=min(ends[chip.chip_id], _again_at(day, chip, added)) if chip.zone in homes else ends[chip.chip_id],
         )
         for chip in day.chips
@@ -227,10 +226,10 @@ async def _put_outcomes(conn: Connection, day: _Day, added: Mapping[int, int]) -
 
 def _again_at(day: _Day, chip: DueChip, added: Mapping[int, int]) -> datetime:
     load = day.loads[chip.chip_id]
-    is_fed = load.used + load.planned + added.get(chip.chip_id, 0) >= chip.budget_day_max and chip.budget_binding != "people"
+    is_fed = load.taken + added.get(chip.chip_id, 0) >= chip.budget_day_max and chip.budget_binding != "people"
     return day.at + (AGAIN_FED if is_fed else AGAIN)
 
 
 def _reachable(chip: DueChip, load: Load, added: int) -> int:
     """The least of budget, people and open hours: those who were written to, and those for whom there is a time."""
-    return min(chip.budget_day_max, load.used + load.planned + added)
+    return min(chip.budget_day_max, load.taken + added)

@@ -29,6 +29,10 @@ class Load:
     used: int
     planned: int
 
+    @property
+    def taken(self) -> int:
+        return self.used + self.planned
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
