@@ -12,6 +12,7 @@ from fastapi.routing import APIRoute
 from julia_warmer import __version__
 from julia_warmer.api import accounts, campaigns, chips, desk, overview, people, problems, reference, routes
 from julia_warmer.api.access import Key, KeyCheck, check_table, settings_keys
+from julia_warmer.api.bodies import BodyLimit
 from julia_warmer.api.telemetry import NO_TELEMETRY
 from julia_warmer.clock import Clock
 from julia_warmer.engine.parts import Parts
@@ -36,7 +37,8 @@ def internal_app(parts: Parts, clock: Clock, *, keys: Sequence[Key] = ()) -> Fas
     app = bare_app()
     app.state.parts = parts
     app.state.clock = clock
-    app.add_middleware(KeyCheck, keys=known, open_paths=check_table(app))
+    app.add_middleware(BodyLimit, most=BODY_MAX, others={people.IMPORT: people.IMPORT_BYTES_MAX})
+    app.add_middleware(KeyCheck, keys=known, open_paths=check_table(app))  # added last, asked first
     return app
 
 
@@ -48,7 +50,6 @@ def bare_app() -> FastAPI:
         openapi_url=None,
         docs_url=None,
         redoc_url=None,
-        max_body_size=BODY_MAX,
         redirect_slashes=False,
         generate_unique_id_function=_name,
         telemetry=NO_TELEMETRY,

@@ -44,6 +44,7 @@ from julia_warmer.store.views import LAST_ID
 
 router = new_router("people")
 
+IMPORT = "/warmer/contacts/import"
 IMPORT_BYTES_MAX = 32 * 1024 * 1024
 BAD_ROWS_MAX = 1000  # that one answer shows
 CONSENTS_MAX = 100
@@ -298,9 +299,8 @@ async def explain_contact(phone: Phone, conn: Conn, parts: InParts, at: At) -> W
 
 
 @router.post(
-    "/warmer/contacts/import",
+    IMPORT,
     name="import_contacts",
-    max_body_size=IMPORT_BYTES_MAX,
     openapi_extra={"requestBody": {"content": {"text/csv": {"schema": {"type": "string"}, "example": CSV}}, "required": True}},
 )
 async def import_contacts(
