@@ -150,7 +150,8 @@ REASONS = {
     "registered_at, created_at, phase_since) select portfolio_id, account_id, 'other', 'pn', '0', $1, $1, $1 from chips returning id) "
     "update campaigns set chip_id = (select id from other)",
     **{
-        f"the {scope} is stopped": f"insert into stops (scope, target_id, reason, by, at) select '{scope}', id, 'x', 'ana', $1 from {scope}s"
+        f"the {scope} is stopped": "insert into stops (scope, target_id, reason, by, at) "
+        f"select '{scope}', id, 'enough', 'ana', $1 from {scope}s"
         for scope in ("portfolio", "account", "chip", "campaign", "template")
     },
     "everything is stopped": "insert into stops (scope, reason, by, at) values ('everything', 'enough', 'ana', $1)",
