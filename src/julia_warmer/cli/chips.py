@@ -10,7 +10,7 @@ from julia_warmer.cli.chips_add import add
 from julia_warmer.cli.forms import AsJson, Chip, Why, group
 from julia_warmer.cli.naming import LIST_MAX, find_chip, find_portfolio
 from julia_warmer.cli.opening import Act, do
-from julia_warmer.cli.output import Columns, print_facts, print_json, print_rows, print_table, tell
+from julia_warmer.cli.output import Columns, cell, print_facts, print_json, print_rows, print_table, tell
 from julia_warmer.core.model import ChipState, ChipStatus
 from julia_warmer.engine import control
 from julia_warmer.store import views
@@ -68,14 +68,14 @@ def show(chip: Chip, as_json: AsJson = False) -> None:
         return
     _show_chip(found)
     if health:
-        rows = [(term.get("name"), term.get("points"), term.get("sentence")) for term in health[0].terms]
+        rows = [(term["name"], f"{term['points']:+g}", term["sentence"]) for term in health[0].terms]
         print_table(f"Health {health[0].score}", ["term", "points", "why"], rows)
-    rows = [(entry.at, ", ".join(entry.changes) or "as before", _reasons(entry)) for entry in decisions]
+    rows = [(entry.at, ", ".join(entry.changes) or "as before", "; ".join(entry.decision.get("reasons", ()))) for entry in decisions]
     print_table("Last decisions (UTC)", ["at", "what changed", "why"], rows)
 
 
 def _show_chip(chip: views.Chip) -> None:
-    pauses = "; ".join(f"{pause.get('reason')}, {_until(pause)}" for pause in chip.pauses)
+    pauses = "; ".join(f"{pause.get('reason')}, {until(pause)}" for pause in chip.pauses)
     facts: dict[str, Any] = {
         "number": f"+{chip.display_phone} ({chip.phone_number_id})",
         "verified name": f"{chip.verified_name or '-'} ({chip.name_status})",
@@ -84,7 +84,7 @@ def _show_chip(chip: views.Chip) -> None:
         "phase": f"{chip.phase} since {chip.phase_since:%Y-%m-%d}",
         "registered": chip.registered_at,
         "ready since": chip.ready_at,
-        "platform": f"quality {chip.quality}, {chip.phone_status}, read {chip.quality_at or 'never'}",
+        "platform": f"quality {chip.quality}, {chip.phone_status}, read {cell(chip.quality_at)}",
         "webhook heard": chip.webhook_at,
         "today": f"{chip.accepted_today} of {chip.budget_day_max}, bound by: {chip.budget_binding}",
         "speed": f"{chip.speed:g}" + (f" until {chip.slow_until:%Y-%m-%d %H:%M}" if chip.slow_until else ""),
@@ -96,13 +96,9 @@ def _show_chip(chip: views.Chip) -> None:
     print_facts(f"{chip.name} (moments are UTC)", {name: value for name, value in facts.items() if value is not None})
 
 
-def _until(pause: dict[str, Any]) -> str:
+def until(pause: dict[str, Any]) -> str:
+    """When one reason of a pause ends."""
     return f"until {pause['until']}" if pause.get("until") and not pause.get("hard") else "until a person resumes it"
-
-
-def _reasons(entry: views.DecisionEntry) -> str:
-    reasons = entry.decision.get("reasons") or []
-    return "; ".join(str(reason.get("sentence") if isinstance(reason, dict) else reason) for reason in reasons)
 
 
 # ------------------------------------------------------------------ a person's commands

@@ -157,8 +157,9 @@ def show(
 ) -> None:
     """Show what is known of a person: what they agreed to with the proof, what stands against writing to them, what was sent."""
 
+    key = key_of(phone_of(phone))
+
     async def work(act: Act) -> Known:
-        key = key_of(read_phone(phone))
         contact = await store.read_contact(act.conn, key)
         suppressions = await lookup.list_suppressions(act.conn, key, limit=ROWS_SHOWN)
         if contact is None:
@@ -166,16 +167,21 @@ def show(
         consents = await store.list_consents(act.conn, contact.id, limit=ROWS_SHOWN)
         return Known(contact, consents, suppressions, await lookup.list_sends(act.conn, contact.id, limit=ROWS_SHOWN))
 
-    try:
-        known = do(work)
-    except Wrong as error:
-        raise Misused(f"{phone!r} {error}") from None
+    known = do(work)
     if known.contact is None and not known.suppressions:
         raise NotFound(f"nobody here has the number {phone}", mend="`warmer contacts import FILE` brings people")
     if as_json:
         print_json(known)
     else:
         _show_person(phone, known)
+
+
+def phone_of(text: str) -> str:
+    """A number that a person typed, in E.164. Raises Misused."""
+    try:
+        return read_phone(text)
+    except Wrong as error:
+        raise Misused(f"{text!r} {error}") from None
 
 
 def _show_person(phone: str, known: Known) -> None:

@@ -1,14 +1,23 @@
 """`warmer explain`."""
 
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from julia_warmer.cli.chips import until
+from julia_warmer.cli.contacts import phone_of
 from julia_warmer.cli.explain_webhook import is_not_json, lines_for
-from julia_warmer.cli.forms import group
-from julia_warmer.cli.output import print_json_line, warn
+from julia_warmer.cli.forms import AsJson, group
+from julia_warmer.cli.naming import LIST_MAX, find_chip
+from julia_warmer.cli.opening import Act, do
+from julia_warmer.cli.output import cell, print_json, print_json_line, print_table, say, warn
 from julia_warmer.clock import SystemClock
+from julia_warmer.core.model import ChipStatus
+from julia_warmer.engine.closed_days import national_holidays
+from julia_warmer.engine.explain import ChipExplained, WhyNot, explain_chip, why_not_now
+from julia_warmer.store import views
 
 app = group("Say what a webhook means, and why a chip or a person waits.")
 
@@ -33,3 +42,94 @@ def webhook(
             print_json_line(line)
             code = 2 if is_not_json(line) else code
     raise typer.Exit(code)
+
+
+# ------------------------------------------------------------------ a person
+
+
+@app.command()
+def contact(
+    phone: Annotated[str, typer.Argument(metavar="PHONE", help="A number in any notation, such as +55 11 98765-4321.", show_default=False)],
+    as_json: AsJson = False,
+) -> None:
+    """Say why a person is not written to now, and the earliest allowed moment."""
+    number = phone_of(phone)
+
+    async def work(act: Act) -> WhyNot:
+        return await why_not_now(act.conn, number, at=act.at, policy=act.policy(), holidays=national_holidays(act.at))
+
+    why = do(work)
+    if as_json:
+        print_json(why)
+        return
+    by = f" by {why.chip}, for {why.campaign}" if why.chip else ""
+    if why.binding is None:
+        say(f"{number}: nothing stands in the way; the next plan may take this person{by}.")
+    elif why.earliest_at is None:
+        say(f"{number}: {why.binding.sentence}. Not as things stand{by}.")
+    else:
+        say(f"{number}: {why.binding.sentence}. At the earliest {_moment(why.earliest_at)}{by}.")
+    if len(why.obstacles) > 1:
+        rows = [(one.name, one.sentence, one.until or "does not end by itself") for one in why.obstacles]
+        print_table("All that stands in the way", ["what", "why", "until (UTC)"], rows)
+
+
+# ------------------------------------------------------------------ a chip
+
+
+@app.command()
+def chip(
+    name: Annotated[str, typer.Argument(metavar="CHIP", help="A chip's name or id.", show_default=False)],
+    as_json: AsJson = False,
+) -> None:
+    """Say how a chip came to stand as it does: score, gates, budget, and what changed lately."""
+
+    async def work(act: Act) -> tuple[views.Chip, ChipExplained | None, list[str]]:
+        chip_id = await find_chip(act.conn, name)
+        found = await views.read_chip(act.conn, chip_id, at=act.at)
+        assert found is not None  # it was found in this transaction
+        stops = [stop.reason for stop in await views.list_stops(act.conn, open_only=True, limit=LIST_MAX) if covers(stop, found)]
+        return found, await explain_chip(act.conn, chip_id, at=act.at, policy=act.policy()), stops
+
+    found, explained, stops = do(work)
+    if as_json:
+        print_json({"chip": found, "stops": stops, "explained": explained})
+        return
+    say(_where(found, stops))
+    if explained is None:
+        say("Nothing was decided about it yet" + ("; `warmer chips start` begins." if found.status is ChipStatus.PENDING else "."))
+        return
+    _show(explained)
+
+
+def covers(stop: views.Stop, chip: views.Chip) -> bool:
+    """Whether a stop holds this chip as such; campaigns and templates are none of its own."""
+    targets = {"everything": None, "portfolio": chip.portfolio_id, "account": chip.account_id, "chip": chip.id}
+    return stop.scope in targets and stop.target_id == targets[stop.scope]
+
+
+def _where(chip: views.Chip, stops: list[str]) -> str:
+    lines = [f"{chip.name} is {chip.status.value}, in {chip.phase.value} since {chip.phase_since:%Y-%m-%d}, health {cell(chip.health)}."]
+    lines += [f"Paused: {pause.get('reason')}, {until(pause)}." for pause in chip.pauses]
+    lines += [f"Stopped: {why}." for why in stops]
+    lines.append(f"Today {chip.accepted_today} of {chip.budget_day_max}, bound by: {chip.budget_binding}.")
+    return "\n".join(lines)
+
+
+def _show(explained: ChipExplained) -> None:
+    decision = explained.decision
+    say(f"Decided {_moment(decision.at)} by {decision.policy}; looks again {_moment(decision.look_again_at)}.")
+    terms = [("begins at", explained.base, ""), *((term.name, f"{term.points:+g}", term.sentence) for term in decision.health.terms)]
+    print_table(f"Health {decision.health.score}", ["term", "points", "why"], terms)
+    print_table(
+        "For the next phase", ["gate", "answer", "why"], [(g.name, g.verdict, g.sentence) for g in decision.gates], empty="no gates"
+    )
+    if decision.alarms:
+        print_table("Alarms", ["rule", "asks to", "why"], [(alarm.rule, alarm.action, alarm.sentence) for alarm in decision.alarms])
+    print_table(f"Budget {decision.budget.day_max}, bound by {decision.budget.binding}", ["constraint", "allows"], decision.budget.parts)
+    rows = [(past.at, ", ".join(past.changes), past.phase, "; ".join(past.reasons)) for past in explained.changes]
+    print_table("What changed (UTC)", ["at", "change", "phase", "why"], rows, empty="nothing yet")
+
+
+def _moment(at: datetime | None) -> str:
+    return f"{at:%Y-%m-%d %H:%M} UTC" if at else "-"

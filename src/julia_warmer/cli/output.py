@@ -83,12 +83,13 @@ def print_rows(rows: Sequence[Any], columns: Columns, *, title: str, as_json: bo
 
 def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]], *, empty: str = "none yet") -> None:
     """A table with one row a thing, or the sentence `empty`."""
-    table = Table(title=escape(title), title_justify="left", header_style="bold", box=None, pad_edge=False)
+    table = Table(header_style="bold", box=None, pad_edge=False)
     for column in columns:
         table.add_column(column, overflow="fold")
     for row in rows:
         table.add_row(*(escape(cell(value)) for value in row))
     if table.row_count:
+        out.print(f"[bold underline]{escape(title)}[/]")
         out.print(table)
     else:
         say(f"{title}: {empty}")
@@ -96,11 +97,12 @@ def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]
 
 def print_facts(title: str, facts: Mapping[str, Any]) -> None:
     """What is known of one thing, a line each."""
-    table = Table(title=escape(title), title_justify="left", box=None, pad_edge=False, show_header=False)
+    table = Table(box=None, pad_edge=False, show_header=False)
     table.add_column(style="bold")
     table.add_column(overflow="fold")
     for name, value in facts.items():
         table.add_row(name, escape(cell(value)))
+    out.print(f"[bold underline]{escape(title)}[/]")
     out.print(table)
 
 

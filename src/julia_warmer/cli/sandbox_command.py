@@ -68,12 +68,12 @@ async def begin(box: Sandbox, host: str, port: int, *, mend: str) -> None:
 
 
 def small_world(settings: Settings, *, chips: int, contacts: int, seed: int, webhook_url: str) -> WorldSpec:
-    """A few numbers and invented people who opted in. Webhooks come as Meta sends them, not in the large batches of the demo."""
+    """A few numbers and invented people who opted in. Webhooks come within seconds, not in the large batches of the demo."""
     secret = settings.app_secrets[0].get_secret_value() if settings.app_secrets else SECRET
     token = settings.verify_token.get_secret_value() if settings.verify_token else ""
     at = SystemClock().now()
     spec = demo_world(chips, contacts, seed, at=at, webhook_url=webhook_url, app_secret=secret, verify_token=token)
-    return replace(spec, webhooks={})
+    return replace(spec, webhooks={"reorder_s": 5.0, "duplicate_later_s": 20.0})
 
 
 def write_people(path: Path, spec: WorldSpec) -> None:

@@ -1,5 +1,6 @@
 """`warmer up --sandbox`: everything real but Meta and the people, in real time, on a database that begins anew with each start."""
 
+import asyncio
 import csv
 import io
 import secrets
@@ -14,21 +15,24 @@ from julia_warmer.cli.opening import SANDBOX_DATABASE, opened
 from julia_warmer.cli.output import print_json_line, progress, say
 from julia_warmer.cli.sandbox_command import small_world
 from julia_warmer.cli.servers import Addresses, served
-from julia_warmer.clock import SystemClock
+from julia_warmer.clock import Clock, SystemClock
 from julia_warmer.config import Settings
 from julia_warmer.core.model import Phase, Purpose
 from julia_warmer.engine import control, setup, upkeep
 from julia_warmer.engine.contacts import import_contacts
+from julia_warmer.engine.intake import apply_inbox
 from julia_warmer.engine.jobs import run_worker
 from julia_warmer.engine.parts import Parts
 from julia_warmer.sandbox.app import Sandbox
 from julia_warmer.sandbox.scenario import contact_rows
 from julia_warmer.sandbox.spec import WorldSpec
-from julia_warmer.store.db import transaction
+from julia_warmer.store.db import Connection, transaction
 from julia_warmer.store.local import local_postgres
+from julia_warmer.store.setup import AddedChip
 
 CHIPS, PEOPLE, SEED = 3, 600, 7
-TEMPLATE = "convite_plantao"
+TEAM_PHONE = "5511951000001"  # nobody in the world has it
+HEARD_WITHIN, LOOK_EVERY_S = timedelta(seconds=10), 0.1
 AGE = timedelta(days=10)  # of its numbers: they need not wait for the three days of `setup`
 BY = "sandbox"
 WHY = "the sandbox's number, imported past setup"
@@ -46,7 +50,7 @@ async def play(settings: Settings, *, as_json: bool) -> None:
             spec = small_world(settings, chips=CHIPS, contacts=PEOPLE, seed=SEED, webhook_url=addresses.webhook)
             with progress("setting the world up", None, shown=not as_json):
                 await _put(box.url, spec)
-                await _furnish(parts, spec, at=clock.now())
+                await _furnish(parts, spec, clock=clock)
             _tell(settings, addresses, spec, as_json=as_json)
             await run_worker(parts, clock=clock)
     finally:
@@ -85,45 +89,62 @@ async def _begin_anew(settings: Settings) -> None:
             await connection.close()
 
 
-async def _furnish(parts: Parts, spec: WorldSpec, *, at: datetime) -> None:
-    """What a person would add by hand: portfolio, account, numbers, a page for answers, templates, people, a campaign."""
-    portfolio, account = spec.portfolios[0], spec.accounts[0]
+async def _furnish(parts: Parts, spec: WorldSpec, *, clock: Clock) -> None:
+    """What a person would do by hand: portfolio, account, numbers, a page for answers, templates, people, campaigns, a first message."""
+    at = clock.now()
     async with transaction(parts.pool) as conn:
-        portfolio_id = await setup.add_portfolio(conn, business_id=portfolio.id, name=BY, at=at, by=BY)
-        account_id = await setup.add_account(
-            conn,
-            parts.seal,
-            portfolio_id=portfolio_id,
-            waba_id=account.id,
-            name=account.name,
-            token=account.token,
-            sandbox=True,
-            at=at,
-            by=BY,
-        )
-        route = await setup.add_route(conn, parts.seal, name="page", kind=setup.RouteKind.PAGE, at=at, by=BY)
-        numbers = [
-            setup.Number(phone_number_id=chip.id, display_phone=chip.display_phone, name=chip.name, registered_at=at - AGE)
-            for chip in spec.chips
-        ]
-        added = await setup.add_chips(conn, account_id, numbers, at=at, by=BY, phase=Phase.FIRST_CONTACTS, route_id=route.id, why=WHY)
+        chips = await _add_numbers(conn, parts, spec, at=at)
     await upkeep.poll(parts, at=at)
     await upkeep.sync_templates(parts, at=at)
     async with transaction(parts.pool) as conn:
         await upkeep.ensure_partitions(conn, at=at)
         await import_contacts(conn, _people(spec), at=at, by=BY)
-        for chip in added.added:
-            campaign = setup.NewCampaign(
-                name=f"invitations of {chip.name}",
-                portfolio_id=portfolio_id,
-                chip_id=chip.id,
-                template=TEMPLATE,
-                purpose=Purpose.MARKETING,
-                audience=chip.name,
-                parameters=("{name}",),
-            )
-            await setup.add_campaign(conn, campaign, at=at, by=BY)
-            await control.start_chip(conn, chip.id, by=BY, why=WHY, at=at, policy=parts.policy)
+        for chip in chips:
+            await setup.add_campaign(conn, _campaign(chip, spec), at=at, by=BY)
+    await _write_in(parts, spec, clock=clock)
+    async with transaction(parts.pool) as conn:
+        for chip in chips:
+            await control.start_chip(conn, chip.id, by=BY, why=WHY, at=clock.now(), policy=parts.policy)
+
+
+async def _add_numbers(conn: Connection, parts: Parts, spec: WorldSpec, *, at: datetime) -> tuple[AddedChip, ...]:
+    portfolio, account = spec.portfolios[0], spec.accounts[0]
+    portfolio_id = await setup.add_portfolio(conn, business_id=portfolio.id, name=BY, at=at, by=BY)
+    given = {"waba_id": account.id, "name": account.name, "token": account.token}
+    account_id = await setup.add_account(conn, parts.seal, portfolio_id=portfolio_id, **given, sandbox=True, at=at, by=BY)
+    route = await setup.add_route(conn, parts.seal, name="page", kind=setup.RouteKind.PAGE, at=at, by=BY)
+    numbers = [
+        setup.Number(phone_number_id=chip.id, display_phone=chip.display_phone, name=chip.name, registered_at=at - AGE)
+        for chip in spec.chips
+    ]
+    added = await setup.add_chips(conn, account_id, numbers, at=at, by=BY, phase=Phase.FIRST_CONTACTS, route_id=route.id, why=WHY)
+    return added.added
+
+
+def _campaign(chip: AddedChip, spec: WorldSpec) -> setup.NewCampaign:
+    """Invitations to the people who are on this chip's list; it is the only portfolio, so its id is 1."""
+    return setup.NewCampaign(
+        name=f"invitations of {chip.name}",
+        portfolio_id=1,
+        chip_id=chip.id,
+        template=spec.templates[0].name,
+        purpose=Purpose.MARKETING,
+        audience=chip.name,
+        parameters=("{name}",),
+    )
+
+
+async def _write_in(parts: Parts, spec: WorldSpec, *, clock: Clock) -> None:
+    """One of the team writes to a number from their own phone, so that the webhook is heard before anything is sent."""
+    said = {"chip": spec.chips[0].id, "phone": TEAM_PHONE, "text": "Teste da equipe: o webhook está ouvindo?"}
+    async with aiohttp.ClientSession() as http, http.post(f"{parts.settings.sandbox_url}/_sandbox/say", json=said) as answer:
+        answer.raise_for_status()
+    end = clock.now() + HEARD_WITHIN
+    while clock.now() < end:
+        async with transaction(parts.pool) as conn:
+            if (await apply_inbox(conn, at=clock.now(), seal=parts.seal)).bodies:
+                return
+        await asyncio.sleep(LOOK_EVERY_S)
 
 
 def _people(spec: WorldSpec) -> list[str]:
