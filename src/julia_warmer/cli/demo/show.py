@@ -1,5 +1,8 @@
 """Prints a run of the demo for a person: the chips' lives, the judgement, and what to try next."""
 
+from collections.abc import Callable
+
+from rich.console import Console
 from rich.table import Table
 
 from julia_warmer.cli.demo.results import ChipLife, Result
@@ -16,77 +19,56 @@ RULES = {
     "over_portfolio_limit": "over the portfolio's limit",
     "over_person_cap": "over a person's cap",
 }
-COLUMNS = (
-    "chip",
-    "list",
-    "true rate",
-    "replied",
-    "status",
-    "phase",
-    "health",
-    "ready on day",
-    "sent",
-    "delivered",
-    "read",
-    "opted out",
-    "failed",
-    "paused",
-    "resumed",
-    "demoted",
+WIDE = 135  # columns of a terminal from which on the whole table fits
+
+# heading, whether it is text, whether a narrow terminal shows it, and what it says of a life
+COLUMNS: tuple[tuple[str, bool, bool, Callable[[ChipLife], str]], ...] = (
+    ("chip", True, True, lambda life: life.name),
+    ("list", True, True, lambda life: life.list.replace("_", " ")),
+    ("true", False, True, lambda life: f"{life.true_rate:.0%}"),
+    ("replied", False, True, lambda life: f"{life.replied / life.delivered:.0%}" if life.delivered else "-"),
+    ("status", True, True, lambda life: f"[{COLOURS.get(life.status, 'white')}]{life.status}[/]"),
+    ("phase", True, True, lambda life: life.phase.replace("_", " ")),
+    ("health", False, False, lambda life: "-" if life.health is None else str(life.health)),
+    ("ready day", False, True, lambda life: "-" if life.ready_on_day is None else str(life.ready_on_day)),
+    ("sent", False, True, lambda life: str(life.sent)),
+    ("delivered", False, False, lambda life: str(life.delivered)),
+    ("read", False, False, lambda life: str(life.read)),
+    ("opted out", False, False, lambda life: str(life.opted_out)),
+    ("failed", False, False, lambda life: str(life.failed)),
+    ("paused", False, True, lambda life: str(life.paused_times or "")),
+    ("resumed", False, False, lambda life: str(life.resumed_times or "")),
+    ("demoted", False, True, lambda life: str(life.demoted_times or "")),
 )
-TEXT_COLUMNS = 2
 
 
-def print_result(result: Result) -> None:
+def print_result(result: Result, to: Console = out) -> None:
     """Table and judgement."""
-    out.print()
-    out.print(lives_table(result))
-    out.print()
+    to.print()
+    to.print(lives_table(result, wide=to.width >= WIDE))
+    to.print()
     violations = sum(count for rule, count in result.ledger.items() if rule in RULES)
     counts = " · ".join(f"{RULES[rule]} {count}" for rule, count in result.ledger.items() if rule in RULES)
     verdict = "[green]the auditor found nothing[/]" if not violations else f"[bold red]the auditor found {violations} violations[/]"
-    out.print(f"The sandbox accepted [bold]{result.ledger['accepted']:,}[/] messages; {verdict}:\n  {counts}")
+    to.print(f"The sandbox accepted [bold]{result.ledger['accepted']:,}[/] messages; {verdict}:\n  {counts}")
     for sentence in result.violations[:20]:
-        out.print(f"  [red]{sentence}[/]")
+        to.print(f"  [red]{sentence}[/]")
     hooks = result.webhooks
-    out.print(
-        f"Webhooks: {hooks['delivered']:,} updates delivered, {hooks['duplicates_sent']:,} twice, {hooks['quarantined']} quarantined."
-    )
+    to.print(f"Webhooks: {hooks['delivered']:,} updates delivered, {hooks['duplicates_sent']:,} twice, {hooks['quarantined']} quarantined.")
     by = f"{result.decisions:,} decisions by {result.policy}, sha256 {result.decisions_sha256[:16]}…"
-    out.print(f"{by}; world {result.world[:12]}…; seed {result.seed}; {result.days} days in {result.wall_s:.0f} s.")
+    to.print(f"{by}; world {result.world[:12]}…; seed {result.seed}; {result.days} days in {result.wall_s:.0f} s.")
 
 
-def lives_table(result: Result) -> Table:
-    """One row a chip, the best list first."""
-    title = f"{len(result.chips)} chips, {result.days} days (the engine never sees `list` and `true rate`)"
+def lives_table(result: Result, *, wide: bool = True) -> Table:
+    """One row a chip."""
+    title = f"{len(result.chips)} chips, {result.days} days (the engine never sees the lists and their true reply rates)"
     table = Table(title=title, title_justify="left", header_style="bold", box=None, pad_edge=False)
-    for n, column in enumerate(COLUMNS):
-        table.add_column(column, justify="left" if n < TEXT_COLUMNS or column in ("status", "phase") else "right")
+    shown = [column for column in COLUMNS if wide or column[2]]
+    for heading, is_text, _, _ in shown:
+        table.add_column(heading, justify="left" if is_text else "right", no_wrap=True)
     for life in result.chips:
-        table.add_row(*_cells(life))
+        table.add_row(*(tell(life) for *_, tell in shown))
     return table
-
-
-def _cells(life: ChipLife) -> tuple[str, ...]:
-    replied = f"{life.replied / life.delivered:.0%}" if life.delivered else "-"
-    colour = COLOURS.get(life.status, "white")
-    turns = (str(times) if times else "" for times in (life.paused_times, life.resumed_times, life.demoted_times))
-    return (
-        life.name,
-        life.list.replace("_", " "),
-        f"{life.true_rate:.0%}",
-        replied,
-        f"[{colour}]{life.status}[/]",
-        life.phase.replace("_", " "),
-        "-" if life.health is None else str(life.health),
-        "-" if life.ready_on_day is None else str(life.ready_on_day),
-        str(life.sent),
-        str(life.delivered),
-        str(life.read),
-        str(life.opted_out),
-        str(life.failed),
-        *turns,
-    )
 
 
 def print_addresses(stage: Stage) -> None:
