@@ -60,6 +60,9 @@ def test_the_way_from_nothing_to_a_started_chip(account: Warmer, running: tuple[
     assert [(row["chip"], row["sends"]) for row in plan["chips"] if row["chip"] == name] == [(name, 0)]
     assert plan["people_needed"]["until_ready"] > 100
     assert sum(row["people"] for row in plan["people"]) == 60
+    explained = warmer("explain", "chip", name, "--json").json
+    assert (explained["chip"]["status"], explained["stops"], explained["explained"]) == ("warming", [], None)
+    assert "nothing was decided about it yet" in warmer("explain", "chip", name).out.lower()
     shown = warmer("chips", "list", "--json").json
     assert [row["status"] for row in shown] == ["warming", "pending", "pending"]
 
@@ -184,6 +187,17 @@ def test_a_person_is_shown_with_the_proof(on_database: Warmer, folders: Path):
     assert (shown["contact"]["phone"], shown["contact"]["may_marketing"]) == ("+5531987654321", True)
     assert [(row["act"], row["source"], row["evidence"]) for row in shown["consents"]] == [("granted", "form", {"form": "f1"})]
     assert "nobody here has the number" in on_database("contacts", "show", "+5511999999999").line
+
+
+def test_a_person_is_told_why_nobody_writes_to_them_now(account: Warmer, running: tuple[str, Path]):
+    account("contacts", "import", running[1])
+    phone = next(csv.DictReader(running[1].open()))["phone"]
+    why = account("explain", "contact", phone, "--json").json
+    assert (why["binding"]["name"], why["earliest_at"]) == ("campaign", None)
+    assert "no campaign of any portfolio draws from the audience 'chip-01'" in account("explain", "contact", phone).out
+    nobody = account("explain", "contact", "+5511999999999", "--json").json
+    assert (nobody["contact_id"], nobody["binding"]["name"]) == (None, "consent")
+    assert account("explain", "contact", "12").code == 2
 
 
 def test_money_is_limited_and_told(on_database: Warmer):

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import asyncpg
+import uvloop
 
 from julia_warmer import policies
 from julia_warmer.cli.errors import CommandError
@@ -76,9 +77,10 @@ def with_parts(work: Callable[["Parts", Clock], Awaitable[T]]) -> T:
 
 
 def run(work: Coroutine[Any, Any, T]) -> T:
-    """Run it to its end. A connection that breaks meanwhile is an expected error."""
+    """Run it to its end, on uvloop. A connection that breaks meanwhile is an expected error."""
     try:
-        return asyncio.run(work)
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            return runner.run(work)
     except (asyncpg.PostgresConnectionError, asyncpg.InterfaceError, ConnectionError) as error:
         raise StoreError(f"the connection broke: {error}; check that the database runs, then try again") from error
 
