@@ -33,8 +33,8 @@ class Role(IntEnum):
     ADMIN = 3
 
 
-# The role of each route, by its name. Viewers look. Operators run what is there: chips, people, campaigns, stops. Admins add numbers,
-# tokens and addresses that messages go to, and what money is spent.
+# The role of each route, by its name. Viewers look, at numbers and never at people. Operators run what is there: chips, people,
+# campaigns, stops. Admins add numbers, tokens and addresses that messages go to, and say what may be spent.
 ROLES: dict[str, Role] = {
     "live": Role.NOBODY,
     "ready": Role.NOBODY,
@@ -78,7 +78,7 @@ ROLES: dict[str, Role] = {
     "release": Role.OPERATOR,
     "list_alerts": Role.VIEWER,
     "close_alert": Role.OPERATOR,
-    "list_unknown_sends": Role.VIEWER,
+    "list_unknown_sends": Role.OPERATOR,
     "resolve_unknown_send": Role.OPERATOR,
     "list_conversations": Role.OPERATOR,
     "read_conversation": Role.OPERATOR,

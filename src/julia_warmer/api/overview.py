@@ -186,7 +186,7 @@ async def stats(conn: Conn, at: At) -> Stats:
 @router.get("/warmer/audit", name="audit")
 async def list_acts(
     conn: Conn,
-    target: Annotated[str | None, Query(pattern=r"^[a-z]{1,20}:[A-Za-z0-9_.-]{1,60}$", examples=["chip:7"])] = None,
+    target: Annotated[str | None, Query(pattern=r"^[a-z]{1,20}(:[A-Za-z0-9_.-]{1,60})?$", examples=["chip:7"])] = None,
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> Page[ActView]:

@@ -33,7 +33,7 @@ from julia_warmer.core.model import Purpose
 from julia_warmer.core.phone import key_of
 from julia_warmer.engine.contacts import store_contacts
 from julia_warmer.engine.contacts_csv import Proof, read_contacts, read_evidence, read_phone
-from julia_warmer.engine.errors import NotFound
+from julia_warmer.engine.errors import NotFound, Wrong
 from julia_warmer.engine.explain import why_not_now
 from julia_warmer.engine.reply import queue_reply
 from julia_warmer.store import contacts, views
@@ -52,7 +52,7 @@ MESSAGES_MAX = 100
 NEWEST = datetime(9000, 1, 1, tzinfo=UTC)
 CSV = "phone,name,consent_at\n+55 31 98765-4321,Ana,2026-05-31 14:05\n"
 
-Phone = Annotated[str, Path(min_length=6, max_length=25, pattern=r"^\+?[0-9 ().-]+$", examples=["+5531987654321"])]
+Phone = Annotated[str, Path(min_length=6, max_length=25, pattern=r"^[+(0-9][0-9 ().-]+$", examples=["+5531987654321"])]
 Short = Annotated[str, Query(min_length=1, max_length=80), PRINTABLE]
 
 
@@ -280,10 +280,18 @@ class ReplyView(View):
     send_id: int
 
 
+def _number(phone: str) -> str:
+    """The number in a path, in E.164. Raises Wrong."""
+    try:
+        return read_phone(phone)
+    except Wrong as error:
+        raise Wrong(f"{phone} {error}") from None
+
+
 @router.get("/warmer/contacts/{phone}", name="read_contact")
 async def read_contact(phone: Phone, conn: Conn) -> ContactView:
     """One person by phone, however it is written, with the ledger of their consents."""
-    found = await contacts.read_contact(conn, key_of(read_phone(phone)))
+    found = await contacts.read_contact(conn, key_of(_number(phone)))
     if found is None:
         raise NotFound("nobody with this number is known", mend="import them with the proof of their consent")
     consents = await contacts.list_consents(conn, found.id, limit=CONSENTS_MAX)
@@ -294,7 +302,7 @@ async def read_contact(phone: Phone, conn: Conn) -> ContactView:
 @router.get("/warmer/contacts/{phone}/why-not-now", name="explain_contact")
 async def explain_contact(phone: Phone, conn: Conn, parts: InParts, at: At) -> WhyNotView:
     """Why this person is not written to now, and when that could be at the earliest."""
-    found = await why_not_now(conn, read_phone(phone), at=at, policy=parts.policy, holidays=parts.holidays)
+    found = await why_not_now(conn, _number(phone), at=at, policy=parts.policy, holidays=parts.holidays)
     return WhyNotView.model_validate(found)
 
 

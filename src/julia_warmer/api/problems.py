@@ -20,6 +20,8 @@ from julia_warmer.store.seal import SealBroken
 MEDIA_TYPE = "application/problem+json"
 FIELDS_MAX = 20
 RETRY_AFTER_S = 5
+SHOWN = "GET /docs shows what this route takes, with an example"
+MENDS = {400: SHOWN, 404: "GET /docs lists the routes", 405: "GET /docs lists the routes", 413: "send less at once"}
 TITLES = {413: "Content Too Large", 422: "Unprocessable Content"}  # RFC 9110's; Python's own changed with 3.13
 
 log = structlog.get_logger(__name__)
@@ -150,12 +152,15 @@ async def _seal_broken(_request: Request, error: Any) -> Response:
 
 async def _wrong_request(_request: Request, error: Any) -> Response:
     """Which fields, and why. What was given is not repeated: it may be a secret, or not even text."""
-    fields = [Field_(where=_where(part["loc"]), reason=_text(part["msg"])) for part in error.errors()[:FIELDS_MAX]]
-    return respond(HTTPStatus.UNPROCESSABLE_ENTITY, "; ".join(f"{field.where}: {field.reason}" for field in fields), fields=fields)
+    fields = [
+        Field_(where=_where(part["loc"]), reason=_text(part["msg"]).removeprefix("Value error, ")) for part in error.errors()[:FIELDS_MAX]
+    ]
+    detail = "; ".join(f"{field.where}: {field.reason}" for field in fields)
+    return respond(HTTPStatus.UNPROCESSABLE_ENTITY, detail, mend=SHOWN, fields=fields)
 
 
 async def _http_error(_request: Request, error: Any) -> Response:
-    return respond(HTTPStatus(error.status_code), str(error.detail), headers=error.headers)
+    return respond(HTTPStatus(error.status_code), str(error.detail), mend=MENDS.get(error.status_code, ""), headers=error.headers)
 
 
 async def _database_trouble(_request: Request, error: Any) -> Response:

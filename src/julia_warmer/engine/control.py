@@ -147,9 +147,10 @@ def rearmed(chip: LockedChip, *, at: datetime, policy: Policy) -> ChipState:
 
 async def _lock_scope(conn: Connection, scope: StopScope, target_id: int | None) -> None:
     if (scope is StopScope.EVERYTHING) != (target_id is None):
-        raise Wrong(f"a stop of scope {scope.value} {'has no' if target_id is not None else 'needs a'} target")
+        needs = "has no" if target_id is not None else "needs a"
+        raise Wrong(f"a stop of scope {scope.value} {needs} target", mend="name a target, or stop everything")
     if not await store.lock_portfolios(conn, scope, target_id) and target_id is not None:
-        raise NotFound(f"there is no {_target(scope, target_id)}")
+        raise NotFound(f"there is no {_target(scope, target_id)}", mend=f"list what there is of {scope.value}s, and name its id")
 
 
 async def _standing_stop(conn: Connection, scope: StopScope, target_id: int | None) -> Stopped:
