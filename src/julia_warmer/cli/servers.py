@@ -2,37 +2,21 @@
 
 import asyncio
 import logging
-import socket
-from collections.abc import AsyncGenerator
-from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from julia_warmer.cli.errors import CommandError
 from julia_warmer.cli.forms import AsJson, Host, InternalPort, PublicPort
 from julia_warmer.cli.opening import opened
 from julia_warmer.cli.output import print_json_line, say, warn
 from julia_warmer.cli.running import last
-from julia_warmer.clock import Clock, SystemClock
+from julia_warmer.cli.serving import Addresses, check_ports, served
+from julia_warmer.clock import SystemClock
 from julia_warmer.config import Settings, SettingsError, load_settings
 from julia_warmer.engine.logs import set_up_logs
 
-if TYPE_CHECKING:
-    from julia_warmer.engine.parts import Parts
-
-PUBLIC, INTERNAL = "--port or WARMER_PUBLIC_PORT", "--internal-port or WARMER_INTERNAL_PORT"
 MAKE_KEY = 'python -c "import secrets; print(secrets.token_urlsafe(32))" makes one'
 FIND_IT = "Meta for Developers → your app → App settings → Basic → App secret"
-
-
-@dataclass(frozen=True, slots=True)
-class Addresses:
-    """Where the two applications listen."""
-
-    webhook: str
-    api: str
 
 
 def up(
@@ -100,32 +84,6 @@ async def _worker(settings: Settings, *, as_json: bool) -> None:
         else:
             say(f"worker {parts.worker} runs; Ctrl-C ends it")
         await run_worker(parts, clock=clock)
-
-
-@asynccontextmanager
-async def served(parts: "Parts", clock: Clock) -> AsyncGenerator[Addresses]:
-    """Both applications, each on its port. Imported here, so that a missing secret is said at once."""
-    from julia_warmer.api.internal import internal_app
-    from julia_warmer.api.public import public_app
-    from julia_warmer.api.serve import serving
-
-    settings = parts.settings
-    async with AsyncExitStack() as stack:
-        public = serving(public_app(parts, clock), host=settings.host, port=settings.public_port, setting=PUBLIC)
-        webhook = await stack.enter_async_context(public)
-        internal = internal_app(parts, clock)
-        inside = serving(internal, host=settings.host, port=settings.internal_port, setting=INTERNAL)
-        yield Addresses(f"{webhook}/webhooks/meta", await stack.enter_async_context(inside))
-
-
-def check_ports(settings: Settings) -> None:
-    """Raise CommandError for a taken port before anything is started; who takes it in between is met by `serving`."""
-    for port, setting in ((settings.public_port, PUBLIC), (settings.internal_port, INTERNAL)):
-        try:
-            socket.create_server((settings.host, port)).close()
-        except OSError as error:
-            mend = f"stop what uses it, or choose another with {setting}"
-            raise CommandError(f"port {port} of {settings.host} cannot be used ({error.strerror or error}): {mend}") from None
 
 
 def need_secrets(settings: Settings) -> None:

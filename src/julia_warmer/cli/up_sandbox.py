@@ -14,7 +14,7 @@ from julia_warmer.cli.errors import CommandError
 from julia_warmer.cli.opening import SANDBOX_DATABASE, opened
 from julia_warmer.cli.output import print_json_line, progress, say
 from julia_warmer.cli.sandbox_command import small_world
-from julia_warmer.cli.servers import Addresses, served
+from julia_warmer.cli.serving import Addresses, served
 from julia_warmer.clock import Clock, SystemClock
 from julia_warmer.config import Settings
 from julia_warmer.core.model import Phase, Purpose
