@@ -149,7 +149,8 @@ class Bar:
 @contextmanager
 def progress(what: str, total: int | None, *, shown: bool = True) -> Generator[Bar]:
     """A progress bar with rate and time left on standard error; without a total it only shows that something goes on."""
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), _Rate(), TimeElapsedColumn(), TimeRemainingColumn())
+    counted = (MofNCompleteColumn(), _Rate(), TimeElapsedColumn(), TimeRemainingColumn()) if total else (TimeElapsedColumn(),)
+    columns = (TextColumn("{task.description}"), BarColumn(), *counted)
     with Progress(*columns, console=err, transient=True, disable=not (shown and err.is_terminal)) as bars:
         yield Bar(bars, bars.add_task(what, total=total))
 
