@@ -218,7 +218,7 @@ class AddedChipsView(View):
     """Chips that were added, and numbers that were chips already."""
 
     model_config = ConfigDict(
-        json_schema_extra=example(added=[{"id": 7, "name": "julia-plant-es-0001", "phone_number_id": "106540352242922"}], known=[])
+        json_schema_extra=example(added=[{"id": 7, "name": "julia-plantoes-0001", "phone_number_id": "106540352242922"}], known=[])
     )
 
     added: list[AddedChipView]

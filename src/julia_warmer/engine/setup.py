@@ -6,6 +6,7 @@ Nothing here sends or decides. Steps take a connection inside a transaction and 
 import ipaddress
 import re
 import secrets
+import unicodedata
 from base64 import b64decode, b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -219,7 +220,8 @@ def _new_chip(number: Number, at: datetime) -> NewChip:
 
 def _name_of(number: Number, phone: str) -> str:
     """A name that a person recognises: the business's, and the last four digits."""
-    words = re.sub(r"[^a-z0-9]+", "-", (number.verified_name or "").lower()).strip("-")
+    plain = unicodedata.normalize("NFKD", number.verified_name or "").encode("ascii", "ignore").decode()
+    words = re.sub(r"[^a-z0-9]+", "-", plain.lower()).strip("-")
     return f"{words[:50] or 'chip'}-{phone[-4:]}"
 
 
