@@ -16,8 +16,10 @@ def main(arguments: list[str]) -> int:
     if PG15.exists():
         command.append("--pg15")
     else:
-        missing.append("the store and claim tests on PostgreSQL 15 (Debian: apt-get install postgresql-15); they ran on the embedded 18 only")
-    code = subprocess.call(command)  # noqa: S603 - our own interpreter and arguments
+        missing.append(
+            "the store and claim tests on PostgreSQL 15 (Debian: apt-get install postgresql-15); they ran on the embedded 18 only"
+        )
+    code = subprocess.call(command)
     for what in missing:
         print(f"NOT RUN: {what}")
     return code
