@@ -32,10 +32,10 @@ async def test_the_same_seed_decides_the_same_and_another_seed_does_not() -> Non
 
 @pytest.mark.slow
 async def test_two_chips_of_a_new_portfolio_stay_within_250_people_and_earn_2000() -> None:
-    result = await run(DemoOptions(chips=2, contacts=3000, days=38, seed=7, limit=250, verified=False, leave=True))
+    result = await run(DemoOptions(chips=2, contacts=3000, days=33, seed=7, limit=250, verified=False, leave=True))
     assert violations(result) == {}
-    assert [chip.status for chip in result.chips] == ["ready", "ready"]
-    assert result.limits == (2000,)
+    assert {chip.status for chip in result.chips} == {"ready"}
+    assert result.limits[0] >= 2000
 
 
 async def test_the_json_has_what_others_rely_on() -> None:

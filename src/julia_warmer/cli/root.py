@@ -10,6 +10,7 @@ from typer.core import TyperCommand, TyperGroup
 from julia_warmer import __version__
 from julia_warmer.cli.forms import plain_typer
 
+INTERRUPTED = 130  # what a shell says of a command that Ctrl-C ended
 RUN, SET_UP, WATCH = "Run", "Set up", "Watch and act"
 
 
@@ -68,6 +69,8 @@ class Root(TyperGroup):
             from julia_warmer.cli.output import fail, line_of
 
             fail(line_of(error), code=2 if isinstance(error, Misused) else 1)
+        except KeyboardInterrupt:  # before a server has begun to listen to it
+            raise SystemExit(INTERRUPTED) from None
 
     def load(self, name: str) -> Any:
         """The command itself, in the place of its sentence; None when there is none of that name."""
