@@ -39,6 +39,17 @@ LINUX_PR_SET_PDEATHSIG = 1
 PORT_ANY = "0"
 WARMER = str(Path(sys.executable).with_name("warmer"))
 
+# How the sandbox delivers in these runs: soon, some twice, some overtaken by others.
+MAIL = {
+    "delay_low_s": 0.05,
+    "delay_high_s": 0.8,
+    "duplicate": 0.1,
+    "duplicate_later_s": 5.0,
+    "reorder": 0.1,
+    "reorder_s": 5.0,
+    "batch_span_s": 0.5,
+}
+
 # Everybody may be written to at any hour: these runs are in real time, and Sunday night must do as well as Monday noon.
 POLICY = """
 name = "faults"

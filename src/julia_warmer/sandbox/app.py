@@ -151,7 +151,7 @@ async def _speak_graph(request: web.Request, handler: Handler) -> web.StreamResp
             return await handler(request)
         faults = bench_of(request).faults
         fault = faults.pick("other", phone=request.match_info.get("node", ""))
-        await faults.before(fault)
+        await faults.before(fault, request)
         answer = await handler(request)
         return await faults.after(fault, request, answer) if isinstance(answer, web.Response) else answer
     except GraphError as error:

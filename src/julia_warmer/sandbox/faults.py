@@ -9,7 +9,7 @@ from aiohttp import web
 from julia_warmer.sandbox.graph import GraphError
 from julia_warmer.sim.draws import Draws
 
-KINDS = ("accept_then_drop", "half_answer", "error_500", "hang", "hold", "refuse", "slow")
+KINDS = ("accept_then_drop", "half_answer", "error_500", "hang", "hold", "refuse", "drop", "slow")
 ROUTES = ("messages", "other", "any")
 
 
@@ -19,7 +19,8 @@ class Fault:
 
     accept_then_drop: the message is taken, the connection closed without an answer · half_answer: closed in the middle of the answer ·
     error_500: taken, then HTTP 500 with code 131000 · hang: taken, answered after `s` real seconds · hold: taken, answered when
-    released · refuse: not taken, answered with `code` and `http` · slow: `s` real seconds before anything else.
+    released · refuse: not taken, answered with `code` and `http` · drop: not taken, the connection closed without an answer · slow: `s`
+    real seconds before anything else.
     """
 
     what: str
@@ -86,11 +87,15 @@ class Faults:
                 return fault
         return None
 
-    async def before(self, fault: Fault | None) -> None:
+    async def before(self, fault: Fault | None, request: web.Request) -> None:
         """What happens before anything is taken."""
-        if fault is not None and fault.what == "slow":
+        if fault is None:
+            return
+        if fault.what == "slow":
             await asyncio.sleep(fault.s)
-        if fault is not None and fault.what == "refuse":
+        if fault.what == "drop":
+            _cut(request)
+        if fault.what in ("refuse", "drop"):
             raise GraphError(fault.code, fault.details, http=fault.http)
 
     async def after(self, fault: Fault | None, request: web.Request, answer: web.Response) -> web.StreamResponse:

@@ -33,7 +33,7 @@ async def post_message(request: web.Request) -> web.StreamResponse:
         return _mark_read(bench, chip, body)
     message, sha = read_message(bench, chip, body)
     fault = bench.faults.pick("messages", phone=chip.id, to=message.to, ours=message.ours or "")
-    await bench.faults.before(fault)
+    await bench.faults.before(fault, request)
     reply = _take(bench, chip, message, sha, str(body.get("to") or body.get("recipient")), began)
     return await bench.faults.after(fault, request, reply)
 

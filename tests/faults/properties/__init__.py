@@ -4,6 +4,8 @@ from collections.abc import Awaitable
 from typing import Protocol
 
 from tests.faults.properties import (
+    r01_kill,
+    r02_ambiguous_answers,
     r03_replay,
     r07_opt_out_coverage,
     r10_caps,
@@ -27,6 +29,8 @@ class Property(Protocol):
 
 
 _MODULES: tuple[Property, ...] = (
+    r01_kill,
+    r02_ambiguous_answers,
     r03_replay,
     r07_opt_out_coverage,
     r10_caps,
