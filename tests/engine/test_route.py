@@ -105,9 +105,9 @@ async def test_a_message_goes_signed_to_the_chips_route(db: Database, julia: Jul
         "phone": "+5531988000000",
         "user_id": "BR.1",
         "name": "Ana",
-        "answer_until": (NOW + timedelta(days=1)).isoformat(),
+        "answer_until": (now + timedelta(days=1)).isoformat(),
     }
-    assert await route_received(parts(db), at=NOW + timedelta(days=1)) == Routed()
+    assert await route_received(parts(db), at=now + timedelta(days=1)) == Routed()
     assert len(julia.got) == 1
 
 
