@@ -255,6 +255,23 @@ def test_nothing_is_left_when_the_user_is_killed_during_the_first_start(tmp_path
 
 
 @linux
+async def test_cancelled_while_it_starts_it_is_gone_before_anybody_may_clear_the_folder_away(tmp_path: Path, runtime: Path):
+    for pause_s in (0.0, 0.1, 0.3):
+        home = tmp_path / str(pause_s)
+
+        async def use(home: Path = home) -> None:
+            async with local_postgres(home, runtime_dir=runtime, durable=False):
+                await asyncio.Event().wait()
+
+        task = asyncio.create_task(use())
+        await asyncio.sleep(pause_s)  # somewhere in the start: each pause meets another step of it
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert nothing_left(home, runtime)
+        shutil.rmtree(home, ignore_errors=not home.exists())
+
+
 def test_nothing_is_left_when_the_keeper_is_killed_and_the_next_start_works(made_home: Path, runtime: Path):
     with closing(LocalPostgres.start(made_home, runtime_dir=runtime, durable=False)) as server:
         notice = Notice.read(Places(made_home).notice)

@@ -15,7 +15,7 @@ import sys
 import tempfile
 import time
 from collections.abc import AsyncGenerator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
@@ -24,7 +24,7 @@ from urllib.parse import quote, urlencode
 import asyncpg
 
 from julia_warmer.store import keeper
-from julia_warmer.store.errors import LocalPostgresError
+from julia_warmer.store.errors import LocalPostgresError, StoreError
 from julia_warmer.store.keeper import ADMIN, Notice, Order, Places
 
 APP = "warmer_app"  # the program's own role: logs in, owns nothing
@@ -128,9 +128,15 @@ async def local_postgres(
     settings: Mapping[str, str] | None = None,
 ) -> AsyncGenerator[LocalPostgres]:
     """Use the data folder's server for a while, without blocking the loop meanwhile."""
-    server = await asyncio.to_thread(
-        LocalPostgres.start, data_dir, runtime_dir=runtime_dir, bin_dir=bin_dir, durable=durable, settings=settings
+    starting = asyncio.ensure_future(
+        asyncio.to_thread(LocalPostgres.start, data_dir, runtime_dir=runtime_dir, bin_dir=bin_dir, durable=durable, settings=settings)
     )
+    try:
+        server = await asyncio.shield(starting)
+    except asyncio.CancelledError:  # a thread cannot be stopped: what it starts is stopped before anybody clears the folder away
+        with suppress(StoreError):
+            await asyncio.to_thread((await starting).close)
+        raise
     try:
         yield server
     finally:
