@@ -14,6 +14,7 @@ from benchmarks import apply, dispatch, intake, plan, review, show
 from benchmarks.database import placed
 from benchmarks.machine import describe
 from benchmarks.rows import Report, Row
+from benchmarks.whole import whole_message
 
 SUBJECTS: dict[str, Any] = {"intake": intake, "apply": apply, "dispatch": dispatch, "plan": plan, "review": review}
 WIDTH = 180  # where no terminal says how wide it is
@@ -59,6 +60,7 @@ async def _measure(options: argparse.Namespace, screen: Console) -> Report:
             began = time.perf_counter()
             rows += await SUBJECTS[name].measure(place, size, seed=options.seed)
             screen.print(f"{name}: took {time.perf_counter() - began:.0f} s")
+        rows += whole_message(rows)
     return Report(machine=machine, sizes=sizes, seed=options.seed, rows=tuple(rows))
 
 

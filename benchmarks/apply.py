@@ -51,7 +51,7 @@ class Racers:
 
 async def measure(place: Place, size: Size, *, seed: int) -> list[Row]:
     """The rows of this subject."""
-    samples: dict[str, list[float]] = {name: [] for name in ("few", "many", "copy", "bytes", "worker", "postgres")}
+    samples: dict[str, list[float]] = {name: [] for name in ("few", "many", "copy", "bytes", "worker", "postgres", "cpu few", "cpu many")}
     async with _racers(place, size) as racers:
         for nth in range(size.rounds + 1):
             values = await _round(place, racers, size, nth, seed)
@@ -98,7 +98,9 @@ async def _round(place: Place, racers: Racers, size: Size, nth: int, seed: int) 
     written = (await place.written()).since(before)
     _check(few, items)
     copied = await racers.copying.do(since=since)
+    many_s = place.cpu_s()
     many = await racers.ours_many.do()
+    many_s = place.cpu_s() - many_s + many.cpu_s
     _check(many, same)
     return {
         "few": items / few.result["s"],
@@ -107,6 +109,8 @@ async def _round(place: Place, racers: Racers, size: Size, nth: int, seed: int) 
         "bytes": written / items,
         "worker": 1e6 * few.cpu_s / items,
         "postgres": 1e6 * postgres_s / items,
+        "cpu few": 1e6 * (few.cpu_s + postgres_s) / items,
+        "cpu many": 1e6 * many_s / same,
     }
 
 
@@ -141,6 +145,7 @@ def _rows(samples: dict[str, list[float]], size: Size, peak_mb: float) -> list[R
     return [
         compare("apply", few, samples["copy"], unit=unit, musts=musts, note="COPY of the rows of events and received, no logic"),
         compare("apply with many stored", _us(many), _us(few), unit="µs/fact", musts=[Must("≤", SLOWER)], note=stored),
+        compare("apply with many stored: processor time", samples["cpu many"], samples["cpu few"], unit="µs/fact", note="both programs"),
         alone("apply: processor time, worker", samples["worker"], unit="µs/fact"),
         alone("apply: processor time, PostgreSQL", samples["postgres"], unit="µs/fact"),
         alone("apply: memory, worker", [peak_mb], unit="MB", musts=[Must("≤", MEMORY_MB, "ours")]),

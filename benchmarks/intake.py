@@ -34,7 +34,7 @@ class Size:
     people: int
 
 
-FULL = Size(messages=3000, rounds=7, arrivals_per_s=320, arrivals_s=20, people=200_000)
+FULL = Size(messages=3000, rounds=5, arrivals_per_s=320, arrivals_s=10, people=200_000)
 SHORT = Size(messages=800, rounds=3, arrivals_per_s=320, arrivals_s=3, people=20_000)
 
 

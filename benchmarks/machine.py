@@ -9,9 +9,11 @@ from typing import Any
 
 import asyncpg
 
+from benchmarks import seeding
 from benchmarks.database import Place
 
 COMMITS = 50
+SETTINGS = ("claim_max", "send_concurrency", "messages_per_second", "pool_max")
 
 
 async def describe(place: Place) -> dict[str, Any]:
@@ -25,6 +27,7 @@ async def describe(place: Place) -> dict[str, Any]:
         "load_1m": round(os.getloadavg()[0], 2),
         "commit_ms": round(await _commit_ms(place.admin), 2),
         "postgresql": await place.settings(),
+        "settings": {name: getattr(seeding.settings(), name) for name in SETTINGS},
     }
 
 

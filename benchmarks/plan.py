@@ -24,7 +24,7 @@ class Size:
     rounds: int
 
 
-FULL = Size(chips=1000, portfolios=10, people=1_000_000, past=300_000, rounds=5)
+FULL = Size(chips=1000, portfolios=10, people=1_000_000, past=300_000, rounds=3)
 SHORT = Size(chips=100, portfolios=2, people=50_000, past=15_000, rounds=3)
 
 

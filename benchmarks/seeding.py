@@ -29,7 +29,7 @@ class Fleet:
 
 
 def settings() -> Settings:
-    """What the product ships with: nothing is tuned for the benchmark."""
+    """What the product ships with, or what the environment says; the run prints it. Nothing is tuned for the benchmark."""
     return load_settings()
 
 

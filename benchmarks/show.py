@@ -9,11 +9,10 @@ from benchmarks.rows import Report, Row
 
 def facts(machine: dict[str, Any]) -> str:
     """One paragraph about the machine and its settings."""
-    settings = ", ".join(f"{name} {value}" for name, value in machine["postgresql"].items())
-    return (
-        f"{machine['processor']}, {machine['cores']} cores, {machine['memory_gb']} GB, {machine['system']}, Python {machine['python']}, "
-        f"load {machine['load_1m']} at the start; a commit of one row takes {machine['commit_ms']} ms\nPostgreSQL: {settings}"
-    )
+    durable, settings = (", ".join(f"{name} {value}" for name, value in machine[key].items()) for key in ("postgresql", "settings"))
+    where = f"{machine['processor']}, {machine['cores']} cores, {machine['memory_gb']} GB, {machine['system']}, Python {machine['python']}"
+    now = f"load {machine['load_1m']} at the start; a commit of one row takes {machine['commit_ms']} ms"
+    return f"{where}, {now}\nPostgreSQL: {durable}\nJulia Warmer: {settings}"
 
 
 def sizes(name: str, given: dict[str, Any]) -> str:

@@ -16,7 +16,9 @@ import orjson
 from benchmarks.seeding import Fleet
 
 READ, REPLY, STOP = 0.6, 0.25, 0.004  # of the people; STOP: one in 62 answers asks to stop
-BATCH, EVERY = 4, 4  # every fourth body has four items: 1.75 on average
+BATCH, EVERY = 4, 4  # every fourth body has four items
+FACTS_EACH = 2 + READ + REPLY  # of a message
+BODIES_EACH = FACTS_EACH / ((EVERY - 1 + BATCH) / EVERY)
 
 
 @dataclass(frozen=True, slots=True)
