@@ -28,6 +28,7 @@ BINDS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "share not split yet": ({**READY}, {"portfolio_share": None, "best_day_7d": 500}),
     "little money": ({}, {"spend_left": 3}),
     "few people": ({}, {"eligible_people": 6}),
+    "nobody, so no share": ({}, {"eligible_people": 0, "accepted_today": 0, "portfolio_share": 0}),
     "clamped": ({}, {"clamp": 7}),
     "harm 5 h ago": ({"harm_at": AT - 5 * HOUR}, {}),
     "harm 25 h ago": ({"harm_at": AT - 25 * HOUR}, {}),
@@ -58,6 +59,7 @@ BUDGETS = """
     share not split yet      ->  200       people
     little money             ->  13        spend
     few people               ->  16        people
+    nobody, so no share      ->  0         people
     clamped                  ->  7         clamp
     harm 5 h ago             ->  28        hold
     harm 25 h ago            ->  30        phase

@@ -24,7 +24,6 @@ def allowance(snapshot: Snapshot, state: ChipState, health: Health, policy: Poli
     limits = [
         ("phase", _phase_cap(snapshot, state, health, policy)),
         ("growth", max(policy.budget.growth_min, int(policy.budget.growth_ratio * snapshot.best_day_7d))),
-        ("share", _share(snapshot, policy)),
         ("people", today + snapshot.eligible_people),
     ]
     if state.risk_cap is not None:
@@ -35,6 +34,7 @@ def allowance(snapshot: Snapshot, state: ChipState, health: Health, policy: Poli
         limits.append(("clamp", snapshot.clamp))
     if (hold := _hold(snapshot, state, policy)) is not None:
         limits.append(("hold", hold))
+    limits.append(("share", _share(snapshot, policy)))  # last: it is split by what the others leave, so on a tie it is not the reason
     binding, least = min(limits, key=_number)
     return Budget(max(0, least), binding, tuple(limits))
 
