@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 
 from benchmarks import seeding
@@ -47,6 +48,7 @@ class Samples:
 
     rates: defaultdict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
     worker_us: list[float] = field(default_factory=list)
+    bare_us: list[float] = field(default_factory=list)
     postgres_us: list[float] = field(default_factory=list)
     bytes_each: list[float] = field(default_factory=list)
 
@@ -89,13 +91,14 @@ async def _racers(database: Database) -> AsyncGenerator[Racers]:
 
 
 async def _round(place: Place, database: Database, racers: Racers, samples: Samples, size: Size, nth: int) -> None:
-    """Every side once; the first round only fills caches."""
+    """Every side once, each round on a sending day of its own; the first one only fills caches."""
+    at = seeding.AT + timedelta(days=nth + nth // 6)
     async with database.owner() as conn:
         first = size.past + 1 + nth * size.sends
-        await seeding.add_due(conn, size.sends, seeding.Fleet(size.chips, size.portfolios), first=first)
+        await seeding.add_due(conn, size.sends, seeding.Fleet(size.chips, size.portfolios), first=first, at=at)
         await seeding.settle_down(conn)
     before, postgres_s = await place.written(), place.cpu_s()
-    done = await racers.ours.do()
+    done = await racers.ours.do(at=at.isoformat())
     if done.result["sent"] != size.sends:
         raise AssertionError(f"{size.sends} were due: {done.result}")
     postgres_s = place.cpu_s() - postgres_s
@@ -113,6 +116,7 @@ async def _round(place: Place, database: Database, racers: Racers, samples: Samp
         "pywa": await racers.pywa.do(number=few, concurrency=1),
         "pywa at once": await racers.pywa.do(number=few, concurrency=concurrency),
     }
+    samples.bare_us.append(1e6 * results["bare"].cpu_s / size.sends)
     for name, result in results.items():
         samples.rates[name].append(_rate(result))
 
@@ -129,7 +133,7 @@ def _rows(samples: Samples, peak_mb: float) -> list[Row]:
         compare("dispatch", ours, bare, unit=unit, musts=[Must("≥", FLOOR)], note="a bare aiohttp loop, the same bodies"),
         compare("dispatch vs pick", ours, pick, unit=unit, musts=[Must("≥", PICK)], note=f"pywa in a plain loop, {how}, no database"),
         compare("dispatch: pywa's bodies over our client", samples.rates["client"], pick, unit=unit, note="no database on either side"),
-        alone("dispatch: processor time, worker", samples.worker_us, unit="µs/send"),
+        compare("dispatch: processor time, worker", samples.worker_us, samples.bare_us, unit="µs/send", note="the bare loop"),
         alone("dispatch: processor time, PostgreSQL", samples.postgres_us, unit="µs/send"),
         alone("dispatch: memory, worker", [peak_mb], unit="MB", musts=[Must("≤", MEMORY_MB, "ours")]),
         alone("dispatch: written to disk", samples.bytes_each, unit="kB per 1,000 sends", note="log and pages"),

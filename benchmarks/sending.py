@@ -5,6 +5,7 @@ import time
 import warnings
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
+from datetime import datetime
 from typing import Any
 
 import aiohttp
@@ -36,9 +37,9 @@ async def ours(dsn: str, url: str, **settings: Any) -> AsyncGenerator[Orders]:
         async with GraphClient(sandbox_url=url) as graph:
             parts = Parts(pool=pool, settings=chosen, policy=seeding.POLICY, seal=seeding.SEAL, graph=graph, worker="bench")
 
-            async def go() -> dict[str, Any]:
+            async def go(at: str) -> dict[str, Any]:
                 began = time.perf_counter()
-                done: Dispatched = await dispatch(parts, clock=VirtualClock(seeding.AT))
+                done: Dispatched = await dispatch(parts, clock=VirtualClock(datetime.fromisoformat(at)))
                 return {"s": time.perf_counter() - began, "sent": done.accepted, "claimed": done.claimed}
 
             yield go
