@@ -1,11 +1,12 @@
 """Typed calls for what became of each chip. Reads only; it must not know who looks."""
 
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from julia_warmer.core.model import ChipStatus, Phase
-from julia_warmer.store.db import Connection, load
+from julia_warmer.store.db import Connection, load, to_value
 
 queries = load(__file__)
 
@@ -60,9 +61,11 @@ async def first_ready(conn: Connection) -> dict[int, datetime]:
     return {row.chip_id: row.at for row in await queries.first_ready.fetch_as(FirstReady, conn)}
 
 
-async def list_decided(conn: Connection) -> list[Decided]:
-    """In the order of their moments, then of the chips' names."""
-    return await queries.list_decided.fetch_as(Decided, conn)
+async def each_decided(conn: Connection) -> AsyncGenerator[Decided]:
+    """In the order of their moments, then of the chips' names; a few at a time, because a long run has many. Inside a transaction."""
+    query = queries.list_decided
+    async for row in conn.cursor(query.sql, *query.bind({})):
+        yield to_value(Decided, row)
 
 
 async def count_quarantined(conn: Connection) -> int:

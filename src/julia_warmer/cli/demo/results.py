@@ -7,9 +7,10 @@ from zoneinfo import ZoneInfo
 import orjson
 
 from julia_warmer.cli.demo.stage import Stage
+from julia_warmer.core.model import Decision
 from julia_warmer.core.policy import Policy
 from julia_warmer.core.record import decision_from_json, decisions_sha256
-from julia_warmer.sandbox.auditor import Audit, Decided, Limits, audit
+from julia_warmer.sandbox.auditor import Decided, Limits, audit
 from julia_warmer.sim.constants import world_hash
 from julia_warmer.store import lives
 from julia_warmer.store.db import transaction
@@ -65,12 +66,16 @@ async def gather(stage: Stage, *, wall_s: float) -> Result:
     async with transaction(stage.parts.pool) as conn:
         rows = await lives.list_lives(conn)
         ready = await lives.first_ready(conn)
-        decided = await lives.list_decided(conn)
+        exported: list[Decided] = []
+        pairs: list[tuple[str, Decision]] = []
+        async for row in lives.each_decided(conn):
+            pairs.append((row.name, decision_from_json(orjson.dumps(row.decision).decode())))
+            day = row.at.astimezone(ZoneInfo(row.zone)).date()
+            exported.append(Decided(row.at, row.name, day, int(row.decision["budget"]["day_max"])))
         quarantined = await lives.count_quarantined(conn)
         limits = await lives.list_limits(conn)
-    judged = judge(stage, decided)
+    judged = audit(stage.spec, stage.sandbox.bench.ledger.rows(), exported, limits_of(stage.parts.policy))
     counts = stage.sandbox.bench.mailer.counts
-    pairs = [(row.name, decision_from_json(orjson.dumps(row.decision).decode())) for row in decided]
     return Result(
         seed=stage.spec.seed,
         days=stage.days,
@@ -85,14 +90,6 @@ async def gather(stage: Stage, *, wall_s: float) -> Result:
         limits=tuple(limits),
         violations=tuple(f"{violation.rule}: {violation.sentence}" for violation in judged.violations),
     )
-
-
-def judge(stage: Stage, decided: list[lives.Decided]) -> Audit:
-    """The auditor's word on what the sandbox accepted, by the decisions as they were recorded."""
-    exported = [
-        Decided(row.at, row.name, row.at.astimezone(ZoneInfo(row.zone)).date(), int(row.decision["budget"]["day_max"])) for row in decided
-    ]
-    return audit(stage.spec, stage.sandbox.bench.ledger.rows(), exported, limits_of(stage.parts.policy))
 
 
 def limits_of(policy: Policy) -> Limits:
