@@ -61,8 +61,13 @@ async def _play_one(run: Run, name: str, *, seed: int, short: bool) -> Row:
     loop = asyncio.get_running_loop()
     began = loop.time()
     try:
-        async with run.staged(name) as stage, asyncio.timeout(draw.size(*module.LIMIT_S)):
-            row = await module.run(stage, draw)
+        async with run.staged(name) as stage:
+            try:
+                async with asyncio.timeout(draw.size(*module.LIMIT_S)):
+                    row = await module.run(stage, draw)
+            except Exception:
+                print(await stage.picture(), file=sys.stderr)
+                raise
     except Exception as error:  # the harness goes on with the next property
         traceback.print_exc()
         text = " ".join(str(error).split()) or "it took longer than its limit"

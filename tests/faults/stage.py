@@ -13,6 +13,7 @@ import sys
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,7 @@ CONNECTIONS_MAX = 400
 PATIENCE_S = 30.0  # for a process to say that it is ready
 END_S = 15.0  # for a process that was told to end
 POLL_S = 0.02
+LOOKS = 25  # at the sandbox's clock
 LINUX_PR_SET_PDEATHSIG = 1
 PORT_ANY = "0"
 WARMER = str(Path(sys.executable).with_name("warmer"))
@@ -135,6 +137,10 @@ class Process:
         words = Path(f"/proc/{self.pid}/stat").read_text("ascii").rsplit(")", 1)[1].split()
         return (int(words[11]) + int(words[12])) / os.sysconf("SC_CLK_TCK")
 
+    def state(self) -> str:
+        """What the kernel says: R runs, S sleeps, T is stopped …"""
+        return Path(f"/proc/{self.pid}/stat").read_text("ascii").rsplit(")", 1)[1].split()[0]
+
     def complaints(self) -> list[str]:
         """The last line of each traceback in its log."""
         found: list[str] = []
@@ -154,6 +160,7 @@ class SandboxProcess:
     def __init__(self, process: Process, url: str, ledger: Path, http: aiohttp.ClientSession) -> None:
         self.process = process
         self.url = url
+        self.lag = timedelta(0)  # how far its clock is behind ours: it begins with its world
         self._ledger = ledger
         self._http = http
         self._rows: list[dict[str, Any]] = []
@@ -202,6 +209,14 @@ class SandboxProcess:
     async def put(self, spec: WorldSpec) -> None:
         """Begin this world."""
         await self._call("POST", "world", data=spec.to_json())
+        self.lag = min([await self._look_at_clock() for _ in range(LOOKS)])
+
+    async def _look_at_clock(self) -> timedelta:
+        """Its clock moves on five times a second: of several looks the least lag is true."""
+        said = datetime.fromisoformat((await self.state())["at"])
+        seen = SystemClock().now()
+        await asyncio.sleep(POLL_S)
+        return seen - said
 
     async def _call(self, method: str, path: str, body: Any = None, *, data: bytes | None = None) -> Any:
         async with self._http.request(method, f"{self.url}/_sandbox/{path}", json=body, data=data) as answer:
@@ -275,6 +290,29 @@ class Stage:
     def complaints(self) -> list[str]:
         """Every traceback of every process, by process."""
         return [f"{process.name}: {line}" for process in self.processes for line in process.complaints()]
+
+    async def picture(self) -> str:
+        """How things stand, for whoever has to find out why something did not happen."""
+        views = {
+            "sends": "select state, reason, count(*)::int from sends group by 1, 2 order by 3 desc limit 12",
+            "throttles": "select scope, target_id, until_at, tries, code from throttles",
+            "stops": "select scope, target_id, reason from stops where released_at is null limit 5",
+            "alerts": "select level, text from alerts where closed_at is null order by at desc limit 8",
+            "jobs": "select entrypoint, status::text, count(*)::int from pgqueuer group by 1, 2 order by 1",
+            "waits": """select pid, state, wait_event, pg_catalog.pg_blocking_pids(pid), left(regexp_replace(query, '\\s+', ' ', 'g'), 90)
+                        from pg_catalog.pg_stat_activity
+                        where datname = current_database() and backend_type = 'client backend' and state <> 'idle' limit 25""",
+        }
+        lines = [f"{self.clock.now():%H:%M:%S}"]
+        for name, sql in views.items():
+            rows = await self.db.owner.fetch(sql)
+            lines += [f"  {name}: {tuple(map(str, row))}" for row in rows]
+        for process in self.processes:
+            tail = process.log.read_text("utf-8", "replace").strip().splitlines()[-3:]
+            lines.append(
+                f"  {process.name} {'alive' if process.is_alive else f'ended {process.child.returncode}'}: {' | '.join(tail)[:400]}"
+            )
+        return "\n".join(lines)
 
     def environment(self, **settings: Any) -> dict[str, str]:
         """What a process is told. Nothing of the environment that this run was started in."""

@@ -30,6 +30,8 @@ FOLDER = Path(__file__).parent
 SCHEMA = "warmer"
 CONNECT_TIMEOUT_S = 10
 STATEMENT_TIMEOUT_S = 60.0
+# A process that stops inside a transaction (a paused machine, a cut network) keeps its locks, and others wait: the server ends it.
+IDLE_IN_TRANSACTION_S = 30
 STATEMENTS_KEPT_MAX = 500  # prepared statements of one connection: more than we have queries
 JSONB_VERSION = b"\x01"
 
@@ -64,7 +66,7 @@ async def open_pool(dsn: str, *, application_name: str, min_size: int = 1, max_s
             command_timeout=STATEMENT_TIMEOUT_S,
             statement_cache_size=STATEMENTS_KEPT_MAX,
             max_cached_statement_lifetime=0,
-            server_settings=_server_settings(application_name),
+            server_settings=_server_settings(application_name) | {"idle_in_transaction_session_timeout": f"{IDLE_IN_TRANSACTION_S}s"},
         )
 
 

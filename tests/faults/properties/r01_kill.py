@@ -81,12 +81,12 @@ class _Game:
         self.sandbox = sandbox
         self.workers = {str(worker.said["worker"]): worker for worker in workers}
         self.dead = dead
-        self.starting: list[asyncio.Task[Process]] = []
+        self.hiring: list[asyncio.Task[None]] = []
 
     async def kill(self, window: str, sends: Sequence[int]) -> None:
         """Force the window, let these sends be due, kill a worker that is in it, let things go on, start another."""
-        async with self._forced(window):
-            await self._let_go(sends)
+        await until("enough workers live and are done with what they had", self._are_free, within_s=60)
+        async with self._forced(window, sends):
             name = await until(f"a worker is caught: {window}", lambda: self._caught(window), within_s=60, every_s=0.05)
             victim = self.workers.pop(name)
             await victim.kill()
@@ -101,11 +101,21 @@ class _Game:
         self.dead.sends[window if window != "claimed" else "called"] += states["calling"]
         self.dead.calling |= {row["id"] for row in rows if row["state"] == "calling"}
         self.dead.claimed |= {row["id"]: now for row in rows if row["state"] == "claimed"}
-        self.starting.append(asyncio.create_task(self.stage.worker(**SETTINGS)))
-        for task in [task for task in self.starting if task.done() or len(self.workers) < 2]:
-            fresh = await task
-            self.starting.remove(task)
-            self.workers[str(fresh.said["worker"])] = fresh
+        self.hiring.append(asyncio.create_task(self._hire()))
+
+    async def _hire(self) -> None:
+        worker = await self.stage.worker(**SETTINGS)
+        self.workers[str(worker.said["worker"])] = worker
+
+    async def _are_free(self) -> bool:
+        """Else what they settle meets our lock, and none of them comes to a claim."""
+        for task in self.hiring:
+            if task.done():
+                task.result()
+        busy = await self.stage.db.owner.fetchval(
+            "select exists (select from sends where state in ('claimed', 'calling') and claimed_by = any($1))", list(self.workers)
+        )
+        return len(self.workers) >= WORKERS - 1 and not busy
 
     async def _let_go(self, sends: Sequence[int]) -> None:
         async with transaction(self.stage.db.owner) as conn:
@@ -113,18 +123,35 @@ class _Game:
             await wake(conn, Step.DISPATCH)
 
     @asynccontextmanager
-    async def _forced(self, window: str) -> AsyncGenerator[None]:
-        if window == "called":
-            await self.sandbox.fault({"what": "hold"})
-            try:
+    async def _forced(self, window: str, sends: Sequence[int]) -> AsyncGenerator[None]:
+        """Let these sends be due, and nothing get past the window."""
+        if window == "claimed":
+            async with self._locked("attempts"):
+                await self._let_go(sends)
                 yield
-            finally:
-                await self.sandbox.heal()
             return
-        table = "attempts" if window == "claimed" else "chip_counts"
+        await self.sandbox.fault({"what": "hold"})
+        try:
+            await self._let_go(sends)
+            if window == "called":
+                yield
+                return
+            await until("a call is held", self._is_holding, within_s=60)
+            async with self._locked("chip_counts"):
+                await self.sandbox.heal()
+                yield
+        finally:
+            await self.sandbox.heal()
+
+    @asynccontextmanager
+    async def _locked(self, table: str) -> AsyncGenerator[None]:
         async with self.stage.db.owner.acquire() as conn, conn.transaction():
+            await conn.execute("set local idle_in_transaction_session_timeout = 0")
             await conn.execute(f"lock table {table} in share row exclusive mode")
             yield
+
+    async def _is_holding(self) -> bool:
+        return (await self.sandbox.state())["holding"] > 0
 
     async def _caught(self, window: str) -> str | None:
         """A living worker that is in the window, if there is one."""
@@ -138,7 +165,7 @@ class _Game:
         )  # fmt: skip
         rows = [row for row in rows if row["name"] in self.workers]
         if window == "called":
-            rows = rows if (await self.sandbox.state())["holding"] else []
+            rows = rows if await self._is_holding() else []
         if window == "answered":
             taken = {row["ours"] for row in self.sandbox.sent()}
             rows = [row for row in rows if set(row["calls"]) <= taken] if await self._is_waiting() else []
@@ -148,7 +175,8 @@ class _Game:
         """Does a settlement wait for our lock?"""
         return await self.stage.db.owner.fetchval(
             """select exists (
-                   select from pg_catalog.pg_locks where not granted and relation = 'warmer.chip_counts'::regclass
+                   select from pg_catalog.pg_locks join pg_catalog.pg_stat_activity using (pid)
+                   where not granted and relation = 'warmer.chip_counts'::regclass and query like 'with answer as%'
                )"""
         )
 
