@@ -45,10 +45,10 @@ fmt: $(DEV_STAMP) ## put the code into shape
 	$(BIN)/ruff format src tests tools benchmarks
 	$(BIN)/ruff check --fix src tests tools benchmarks
 
-bench: $(DEV_STAMP) ## performance as ratios against a floor (options: ARGS="--only claim")
+bench: $(DEV_STAMP) ## performance as ratios against a floor (options: ARGS="--short --only intake")
 	@$(BIN)/python -m benchmarks $(ARGS)
 
-faults: $(DEV_STAMP) ## the properties of docs/reliability.md, with real processes and real kills (options: ARGS="--short")
+faults: $(DEV_STAMP) ## the properties of docs/reliability.md, with real processes and real kills (options: ARGS="--short --only R3")
 	@$(BIN)/python -m tests.faults $(ARGS)
 
 docs: $(DEV_STAMP) ## write the generated documents again: rules, schema, settings, openapi, commands
