@@ -48,7 +48,7 @@ fmt: $(DEV_STAMP) ## put the code into shape
 bench: $(DEV_STAMP) ## performance as ratios against a floor (options: ARGS="--short --only intake")
 	@$(BIN)/python -m benchmarks $(ARGS)
 
-faults: $(DEV_STAMP) ## the properties of docs/reliability.md, with real processes and real kills (options: ARGS="--short --only R3")
+faults: $(DEV_STAMP) ## delivery under faults: real processes, real kills, the sandbox's ledger as judge (options: ARGS="--short --only R3")
 	@$(BIN)/python -m tests.faults $(ARGS)
 
 docs: $(DEV_STAMP) ## write the generated documents again: rules, schema, settings, openapi, commands
