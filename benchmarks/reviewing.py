@@ -19,17 +19,18 @@ queries = db.load(__file__)
 
 @asynccontextmanager
 async def ours(dsn: str) -> AsyncGenerator[Orders]:
-    """One worker: decides on every chip that is due, a transaction for each batch, as the job does."""
+    """One worker: decides on every chip that is due, a transaction for each batch, as the job does; stops after `most_s` seconds."""
     pool = await db.open_pool(dsn, application_name="bench-worker")
 
-    async def go(at: str) -> dict[str, Any]:
+    async def go(at: str, most_s: float) -> dict[str, Any]:
         began, chips = time.perf_counter(), 0
         while True:
             async with db.transaction(pool) as conn:
                 reviewed = await review(conn, at=datetime.fromisoformat(at), policy=seeding.POLICY)
             chips += len(reviewed.decisions)
-            if len(reviewed.decisions) < REVIEW_MAX:
-                return {"s": time.perf_counter() - began, "chips": chips}
+            took_s = time.perf_counter() - began
+            if len(reviewed.decisions) < REVIEW_MAX or took_s > most_s:
+                return {"s": took_s, "chips": chips}
 
     try:
         yield go
@@ -39,16 +40,16 @@ async def ours(dsn: str) -> AsyncGenerator[Orders]:
 
 @asynccontextmanager
 async def bare(dsn: str) -> AsyncGenerator[Orders]:
-    """Reads the rows that a review reads, writes the rows that it wrote, in batches of the same size; it thinks nothing."""
+    """Reads the rows that a review reads and writes the rows that it wrote, in batches of the same size; it thinks nothing."""
     pool = await db.open_pool(dsn, application_name="bench-bare")
 
-    async def go(at: str) -> dict[str, Any]:
+    async def go(at: str, most: int) -> dict[str, Any]:
         moment, began, chips = datetime.fromisoformat(at), time.perf_counter(), 0
         while True:
             async with db.transaction(pool) as conn:
                 ids = await _touch(conn, moment)
             chips += len(ids)
-            if len(ids) < REVIEW_MAX:
+            if len(ids) < REVIEW_MAX or chips >= most:
                 return {"s": time.perf_counter() - began, "chips": chips}
 
     try:

@@ -165,20 +165,23 @@ cross join lateral (
 
 -- name: add_counts -> none
 -- Thirty days of counts of every chip: a row for each open hour of each sending day, from 9 to 20 in São Paulo, Monday to Saturday.
-insert into chip_counts (chip_id, hour, accepted, reached, delivered, read, replied, opted_out, undeliverable, limited, received, conversations, media)
-select chips.id, days.day + make_interval(hours => hours.hour), 3 + lot.n % 4, 3 + lot.n % 4 - (lot.n % 31 = 0)::int,
-       3 + lot.n % 4 - (lot.n % 31 = 0)::int, 2 + lot.n % 2, (lot.n % 4 < 3)::int, (lot.n % 401 = 0)::int, (lot.n % 97 = 0)::int,
-       (lot.n % 89 = 0)::int, 1 + lot.n % 2, (lot.n % 3 = 0)::int, 1
-from chips
-cross join (
-    select day
+-- They lie on the disk as they come in life: hour by hour, the chips of an hour in no order, and so those of a chip far apart.
+with shuffled as materialized (
+    select chips.id from chips order by chips.id * 7919 % 100003
+),
+moments as materialized (
+    select day + make_interval(hours => number) as hour, extract(doy from day)::int * 131 + number * 17 as salt
     from generate_series(date_trunc('day', $at::timestamptz) - interval '30 days', date_trunc('day', $at), interval '1 day') as day
-    where extract(dow from day) <> 0
-) as days
-cross join generate_series(12, 22) as hours (hour)
-cross join lateral (select (chips.id * 7919 + extract(doy from days.day)::int * 131 + hours.hour * 17) % 4001 as n) as lot
-where days.day + make_interval(hours => hours.hour) <= $at
-order by chips.id, 2;
+    cross join generate_series(12, 22) as number
+    where extract(dow from day) <> 0 and day + make_interval(hours => number) <= $at
+    order by 1
+)
+insert into chip_counts (chip_id, hour, accepted, reached, delivered, read, replied, opted_out, undeliverable, limited, received, conversations, media)
+select drawn.chip_id, moments.hour, 3 + drawn.n % 4, 3 + drawn.n % 4 - (drawn.n % 31 = 0)::int, 3 + drawn.n % 4 - (drawn.n % 31 = 0)::int,
+       2 + drawn.n % 2, (drawn.n % 4 < 3)::int, (drawn.n % 401 = 0)::int, (drawn.n % 97 = 0)::int, (drawn.n % 89 = 0)::int,
+       1 + drawn.n % 2, (drawn.n % 3 = 0)::int, 1
+from moments
+cross join lateral (select shuffled.id as chip_id, (shuffled.id * 7919 + moments.salt) % 4001 as n from shuffled offset 0) as drawn;
 
 -- name: add_days -> none
 -- What each chip had, could have reached and sent on each of those days.
