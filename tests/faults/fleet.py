@@ -69,6 +69,15 @@ class Fleet:
     people: tuple[int, ...]
     sends: tuple[int, ...]
 
+    def templates_of(self, p: int) -> list[TemplateSpec]:
+        """The templates of portfolio number `p`, as the platform knows them."""
+        return [
+            TemplateSpec(
+                id=template_id(p, t), account=waba(p), name=template_name(t), category=self.size.purpose.upper(), components=(BODY,)
+            )
+            for t in range(self.size.templates)
+        ]
+
     def world(self, *, seed: int, secret: str, webhook_url: str = "", webhooks: dict[str, float] | None = None) -> WorldSpec:
         """The sandbox's side."""
         size, since = self.size, (self.at - LONG_AGO).isoformat()
@@ -85,13 +94,7 @@ class Fleet:
                 ChipSpec(id=chip.phone_number_id, account=chip.waba, display_phone=chip.display_phone, name=f"chip-{chip.phone_number_id}")
                 for chip in self.chips
             ),
-            templates=tuple(
-                TemplateSpec(
-                    id=template_id(p, t), account=waba(p), name=template_name(t), category=size.purpose.upper(), components=(BODY,)
-                )
-                for p in owners
-                for t in range(size.templates)
-            ),
+            templates=tuple(template for p in owners for template in self.templates_of(p)),
             people=tuple(
                 PersonSpec(phone=phone_of(n), name=f"Pessoa {n}", consented_at=since, purposes=(size.purpose,)) for n in size.everybody
             ),

@@ -33,7 +33,8 @@ from julia_warmer.store.seal import Seal
 
 TEMPLATE = "faults_template"
 CONNECTIONS_MAX = 400
-PATIENCE_S = 30.0  # for a process to say that it is ready
+PATIENCE_S = 90.0  # for a process to say that it is ready
+STARTED_AT_ONCE = 4  # processes
 END_S = 15.0  # for a process that was told to end
 POLL_S = 0.02
 LOOKS = 25  # at the sandbox's clock
@@ -238,7 +239,7 @@ class Api:
 class Stage:
     """One property's own. Made by `staged`; what it starts ends with it."""
 
-    def __init__(self, folder: Path, run: "Run", db: Database, stack: AsyncExitStack, http: aiohttp.ClientSession) -> None:
+    def __init__(self, folder: Path, run: "Run", db: Database, http: aiohttp.ClientSession) -> None:
         self.folder = folder
         self.db = db
         self.clock: Clock = SystemClock()
@@ -247,7 +248,8 @@ class Stage:
         self.api_key = secrets.token_urlsafe(24)
         self.processes: list[Process] = []
         self._run = run
-        self._stack = stack
+        self._started = 0
+        self._starting = asyncio.Semaphore(STARTED_AT_ONCE)
         self._config = folder / "config"
         self._config.mkdir()
         self._policy = folder / "faults.toml"
@@ -279,6 +281,15 @@ class Stage:
         command = [WARMER, "api", "--port", PORT_ANY, "--internal-port", PORT_ANY, "--json"]
         process = await self._start("api", command, **settings)
         return Api(process, process.said["webhook"], process.said["api"])
+
+    async def call(self, api: Api, method: str, path: str, form: Any = None) -> str:
+        """A call of the internal API with its key; the answer's text. Raises RuntimeError for anything but 2xx."""
+        headers = {"Authorization": f"Bearer {self.api_key}"}
+        async with self.http.request(method, f"{api.internal}{path}", json=form, headers=headers) as answer:
+            text = await answer.text()
+            if answer.status // 100 != 2:
+                raise RuntimeError(f"{method} {path} answers {answer.status}: {text[:300]}")
+            return text
 
     async def worker(self, **settings: Any) -> Process:
         """Start one worker."""
@@ -331,8 +342,18 @@ class Stage:
         named = {f"WARMER_{name.upper()}": str(value) for name, value in ours.items()}
         return {"PATH": os.defpath, "HOME": str(self.folder), "LANG": "C.UTF-8", "PYTHONUNBUFFERED": "1", **named}
 
+    async def end(self) -> None:
+        """End every process, side by side."""
+        await asyncio.gather(*(process.end() for process in self.processes))
+
     async def _start(self, name: str, command: list[str], **settings: Any) -> Process:
-        log = self.folder / f"{name}-{len(self.processes)}.log"
+        """Start one and wait until it says that it is ready. Raises Stuck."""
+        async with self._starting:
+            return await self._start_now(name, command, **settings)
+
+    async def _start_now(self, name: str, command: list[str], **settings: Any) -> Process:
+        self._started += 1
+        log = self.folder / f"{name}-{self._started}.log"
         with log.open("wb") as errors:
             child = await asyncio.create_subprocess_exec(
                 *command,
@@ -344,7 +365,6 @@ class Stage:
             )
         process = Process(log.stem, child, log)
         self.processes.append(process)
-        self._stack.push_async_callback(process.end)
         assert child.stdout is not None
         try:
             line = await asyncio.wait_for(child.stdout.readline(), PATIENCE_S)
@@ -370,7 +390,9 @@ class Run:
         async with AsyncExitStack() as stack:
             db = await self.database(stack)
             http = await stack.enter_async_context(aiohttp.ClientSession(trust_env=False, timeout=aiohttp.ClientTimeout(total=60)))
-            yield Stage(folder, self, db, stack, http)
+            stage = Stage(folder, self, db, http)
+            stack.push_async_callback(stage.end)
+            yield stage
 
     async def database(self, stack: AsyncExitStack) -> Database:
         """A fresh one, which goes with the stack."""

@@ -21,7 +21,8 @@ from tests.faults.stage import MAIL, Process, SandboxProcess, Stage, Stuck, unti
 NAME = "R9"
 LIMIT_S = (1200.0, 150.0)
 WORKERS, AT_ONCE = 6, 4
-SENDS_PER_ROUND = 100
+CATCH_S = 5.0  # how long they are waited for: a call that is held for long becomes unclear, as it should
+SENDS_PER_ROUND = 80
 WARMING = 3  # sends
 LEASE_S = 5
 SETTINGS = {"lease_s": LEASE_S, "send_concurrency": 1, "claim_max": 16}  # calls begin in batches of eight: the rest stays claimed
@@ -40,9 +41,9 @@ class _Zombie:
 
 
 async def run(stage: Stage, draw: Draw) -> Row:
-    zombies_wanted, inside = draw.size((100, 3), (4, 1))
+    zombies_wanted, inside = draw.size((100, 3), (4, 0))
     found = Findings()
-    rounds = -(-zombies_wanted // AT_ONCE)
+    rounds = zombies_wanted  # at most: most rounds make more than one
     people = (rounds + inside) * SENDS_PER_ROUND // 4
     fleet = await found_fleet(
         stage.db.owner, stage.seal, at=stage.clock.now(), portfolios=4, chips=5, people=people, due_in=timedelta(hours=2)
@@ -55,13 +56,15 @@ async def run(stage: Stage, draw: Draw) -> Row:
     draw.random.shuffle(waiting)
     parts = [waiting[at : at + SENDS_PER_ROUND] for at in range(0, len(waiting), SENDS_PER_ROUND)]
     for part in parts[:rounds]:
-        await game.play(part)
+        if game.zombies < zombies_wanted:
+            await game.play(part)
     longest_s = 0.0
     for part in parts[rounds:]:
         longest_s = max(longest_s, await game.play_inside(part))
+    await stage.db.owner.execute("update sends set state = 'cancelled' where state = 'planned'")  # of the rounds that were not needed
     await finish(stage, within_s=180)
     await await_settled(stage, sandbox)
-    judged = await judge(stage, sandbox, found)
+    judged = await judge(stage, sandbox, found, may_end=("cancelled",))
     found.expect(game.zombies >= zombies_wanted, f"only {game.zombies} zombies had claims")
     done = f"{game.zombies} zombies with {game.claimed} claims and {game.calling} calls open; {inside} stopped inside a transaction"
     note = [f"one that stopped inside a transaction held others up for {longest_s:.1f} s"]
@@ -83,9 +86,10 @@ class _Game:
 
     async def play(self, sends: Sequence[int]) -> None:
         """One round: stop some between transactions, let the others finish, wake them, judge."""
+        await self.stage.db.owner.execute("delete from throttles")  # of an earlier round's unclear calls: R19 is about them
         await self.sandbox.fault({"what": "hold"})
         await self._let_go(sends)
-        names = await until(f"{AT_ONCE} workers have claims behind a held call", self._caught, within_s=60, every_s=0.05)
+        names = await self._catch()
         zombies = [await self._stop(name) for name in names]
         await self.sandbox.heal()
         self.zombies += len(zombies)
@@ -146,17 +150,25 @@ class _Game:
         )
         return {state: [row["id"] for row in rows if row["state"] == state] for state in ("claimed", "calling")}
 
-    async def _caught(self) -> list[str] | None:
-        """Workers with calls and further claims, as many as are wanted. A job goes to one worker, so each look asks for one more."""
+    async def _catch(self) -> list[str]:
+        """Workers with calls and further claims: as many as are wanted, or those that there are after a while, at least one."""
+        loop = asyncio.get_running_loop()
+        end, names = loop.time() + CATCH_S, list[str]()
+        while len(names) < AT_ONCE and (not names or loop.time() < end):
+            if loop.time() > end + 60:
+                raise Stuck("no worker has claims behind a held call")
+            await self._wake(Step.DISPATCH)  # a job goes to one worker: each look asks for one more
+            await asyncio.sleep(0.05)
+            names = await self._caught()
+        return names[:AT_ONCE]
+
+    async def _caught(self) -> list[str]:
         rows = await self.stage.db.owner.fetch(
             """select claimed_by from sends where state in ('claimed', 'calling') group by 1
                having count(*) filter (where state = 'claimed') > 0 and count(*) filter (where state = 'calling') > 0"""
         )
         names = [row["claimed_by"] for row in rows if row["claimed_by"] in self.workers]
-        if len(names) >= AT_ONCE and (await self.sandbox.state())["holding"] >= AT_ONCE:
-            return names[:AT_ONCE]
-        await self._wake(Step.DISPATCH)
-        return None
+        return names if (await self.sandbox.state())["holding"] >= len(names) else []
 
     async def _is_beginning(self) -> bool:
         return await self.stage.db.owner.fetchval(
