@@ -15,7 +15,7 @@ from julia_warmer.engine.parts import Parts
 from julia_warmer.sandbox.app import Sandbox
 from julia_warmer.sandbox.spec import AccountSpec, ChipSpec, PersonSpec, PortfolioSpec, TemplateSpec, WorldSpec
 from julia_warmer.store.db import transaction
-from julia_warmer.store.outbox import Swept
+from julia_warmer.store.sweeps import Swept
 from tests.conftest import Database
 from tests.engine import outgoing
 from tests.engine.outgoing import AT, SEAL, TOKEN, Fleet

@@ -13,9 +13,10 @@ from julia_warmer.core.events import OptOutRequested, OptOutSource
 from julia_warmer.engine import control
 from julia_warmer.engine.claim import Claim
 from julia_warmer.engine.urgent import apply_opt_outs
-from julia_warmer.store import outbox
+from julia_warmer.store import attempts, settlements
+from julia_warmer.store.attempts import Call
 from julia_warmer.store.db import transaction
-from julia_warmer.store.outbox import AcceptedSend, Call, RefusedSend
+from julia_warmer.store.settlements import AcceptedSend, RefusedSend
 from tests.conftest import Database
 from tests.engine import outgoing as given
 from tests.engine.outgoing import AT, Fleet, claim
@@ -51,7 +52,7 @@ async def add_fleet(db: Database, sends: int, **more: Any) -> tuple[Fleet, list[
 
 async def begin(db: Database, taken: Any, worker: str = "one") -> list[Call]:
     async with transaction(db.pool) as conn:
-        return await outbox.begin_calls(conn, taken, worker=worker, lease_until=AT + MINUTE, at=AT)
+        return await attempts.begin_calls(conn, taken, worker=worker, lease_until=AT + MINUTE, at=AT)
 
 
 HELD = [
@@ -136,7 +137,7 @@ async def test_an_opt_out_after_the_call_knows_which_request_to_wait_for(db: Dat
     fleet, ids = await add_fleet(db, 2)
     taken = (await claim(db.pool, fleet)).taken
     async with transaction(db.pool) as conn:
-        calls = await outbox.begin_calls(conn, taken, worker="one", lease_until=AT + MINUTE, at=AT)
+        calls = await attempts.begin_calls(conn, taken, worker="one", lease_until=AT + MINUTE, at=AT)
         stopping = start(opt_out(db, 0))
         await blocked(db, 1)
     assert len(calls) == 2
@@ -167,7 +168,7 @@ async def test_a_stop_waits_for_the_calls_that_are_being_written_and_counts_them
     fleet, _ = await add_fleet(db, 2)
     taken = (await claim(db.pool, fleet)).taken
     async with transaction(db.pool) as conn:
-        await outbox.begin_calls(conn, taken, worker="one", lease_until=AT + MINUTE, at=AT)
+        await attempts.begin_calls(conn, taken, worker="one", lease_until=AT + MINUTE, at=AT)
         stopping = start(stop_all(db))
         await blocked(db, 1)
     assert (await stopping).calls == 2
@@ -201,7 +202,7 @@ async def worker_life(db: Database, fleet: Fleet, name: str, rng: random.Random)
         if rng.random() < 0.2:
             continue  # died after the call was written
         async with transaction(db.pool) as conn:
-            await outbox.lock_people_of(conn, [call.send_id for call in calls])
+            await settlements.lock_people_of(conn, [call.send_id for call in calls])
             fates = {call.send_id: rng.random() for call in calls}
             yes = [AcceptedSend(send_id=send, message_id=f"wamid.{send}") for send, fate in fates.items() if fate < 0.6]
             no = [
@@ -210,8 +211,8 @@ async def worker_life(db: Database, fleet: Fleet, name: str, rng: random.Random)
                 if 0.6 <= fate < 0.8
             ]
             lost = [send for send, fate in fates.items() if fate >= 0.8]
-            await outbox.settle_sends(conn, yes, lost, at=AT)
-            await outbox.refuse_sends(conn, no, at=AT)
+            await settlements.settle_sends(conn, yes, lost, at=AT)
+            await settlements.refuse_sends(conn, no, at=AT)
 
 
 @pytest.mark.parametrize("seed", range(3))

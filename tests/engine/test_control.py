@@ -11,9 +11,9 @@ from julia_warmer.core.commands import StopScope
 from julia_warmer.engine import control
 from julia_warmer.engine.control import Released
 from julia_warmer.engine.errors import Conflict, NotFound, Wrong
-from julia_warmer.store import outbox
+from julia_warmer.store import attempts, settlements
 from julia_warmer.store.db import transaction
-from julia_warmer.store.outbox import AcceptedSend
+from julia_warmer.store.settlements import AcceptedSend
 from tests.conftest import Database
 from tests.engine import outgoing as given
 from tests.engine.outgoing import AT, Fleet, claim
@@ -111,7 +111,7 @@ async def test_a_pause_reaches_sends_that_were_claimed(db: Database):
     async with transaction(db.pool) as conn:
         await control.pause_chip(conn, fleet.chips[0], **BY)
     async with transaction(db.pool) as conn:
-        assert await outbox.begin_calls(conn, taken, worker="one", lease_until=AT + HOUR, at=AT) == []
+        assert await attempts.begin_calls(conn, taken, worker="one", lease_until=AT + HOUR, at=AT) == []
     assert await given.slots_open(db.pool) == 0
 
 
@@ -138,7 +138,7 @@ async def test_no_call_of_a_stopped_scope_begins_until_it_is_released(db: Databa
             stopped = await control.stop(conn, scope, target, by="ana", why="a test", at=AT)
         assert (stopped.new, stopped.calls) == (True, 0)
         async with transaction(db.pool) as conn:
-            assert await outbox.begin_calls(conn, taken, worker="one", lease_until=AT + HOUR, at=AT) == [], scope
+            assert await attempts.begin_calls(conn, taken, worker="one", lease_until=AT + HOUR, at=AT) == [], scope
         assert (await claim(db.pool, fleet)).taken == (), scope
         async with transaction(db.pool) as conn:
             again = await control.stop(conn, scope, target, by="rui", why="twice", at=AT)
@@ -189,13 +189,13 @@ async def test_a_stop_waits_for_the_calls_that_were_on_their_way(db: Database):
         await given.add_sends(conn, fleet, 1)
     taken = (await claim(db.pool, fleet)).taken
     async with transaction(db.pool) as conn:
-        (call,) = await outbox.begin_calls(conn, taken, worker="one", lease_until=AT + HOUR, at=AT)
+        (call,) = await attempts.begin_calls(conn, taken, worker="one", lease_until=AT + HOUR, at=AT)
     waiting = asyncio.ensure_future(_stop(db))
     await asyncio.sleep(0.1)
     assert not waiting.done()
     async with transaction(db.pool) as conn:
-        await outbox.lock_people_of(conn, [call.send_id])
-        await outbox.accept_sends(conn, [AcceptedSend(send_id=call.send_id, message_id="wamid.1")], at=AT)
+        await settlements.lock_people_of(conn, [call.send_id])
+        await settlements.accept_sends(conn, [AcceptedSend(send_id=call.send_id, message_id="wamid.1")], at=AT)
     assert await waiting == 1
     assert await given.states(db.pool) == {"accepted": 1}
 
@@ -206,7 +206,7 @@ async def test_a_stop_waits_a_second_and_no_longer(db: Database):
         await given.add_sends(conn, fleet, 1)
     taken = (await claim(db.pool, fleet)).taken
     async with transaction(db.pool) as conn:
-        await outbox.begin_calls(conn, taken, worker="one", lease_until=AT + HOUR, at=AT)
+        await attempts.begin_calls(conn, taken, worker="one", lease_until=AT + HOUR, at=AT)
     loop = asyncio.get_running_loop()
     began = loop.time()
     assert await _stop(db) == 1
@@ -226,8 +226,8 @@ async def test_a_person_says_what_became_of_an_unknown_send(was_sent: bool, stat
         (send,) = await given.add_sends(conn, fleet, 1)
     taken = (await claim(db.pool, fleet)).taken
     async with transaction(db.pool) as conn:
-        await outbox.begin_calls(conn, taken, worker="one", lease_until=AT + HOUR, at=AT)
-        await outbox.lose_sends(conn, [send], at=AT)
+        await attempts.begin_calls(conn, taken, worker="one", lease_until=AT + HOUR, at=AT)
+        await settlements.lose_sends(conn, [send], at=AT)
     assert await given.counts(db.pool) == {"unknown": 1}
     async with transaction(db.pool) as conn:
         await control.resolve_unknown(conn, send, was_sent, by="ana", why="asked the person", at=AT + HOUR)

@@ -15,10 +15,11 @@ from julia_warmer.core.model import Media
 from julia_warmer.engine import control
 from julia_warmer.engine.message import body_of, fill, media_in
 from julia_warmer.engine.settle import Answer, Rules, settle
-from julia_warmer.store import outbox
+from julia_warmer.store import attempts, settlements, sweeps
+from julia_warmer.store.attempts import Call
 from julia_warmer.store.db import transaction
-from julia_warmer.store.outbox import AcceptedSend, Call
 from julia_warmer.store.seal import Seal
+from julia_warmer.store.settlements import AcceptedSend
 from tests.conftest import Database
 from tests.engine import outgoing as given
 from tests.engine.outgoing import AT
@@ -165,7 +166,7 @@ async def test_every_code_settles_as_its_value_says(db: Database):
 
 async def _called(conn: Any, fleet: given.Fleet, *, worker: str = "one") -> list[Call]:
     taken = (await given.claimer(worker).claim(conn, fleet.portfolio, limit=50, at=AT)).taken
-    return await outbox.begin_calls(conn, taken, worker=worker, lease_until=AT + MINUTE, at=AT)
+    return await attempts.begin_calls(conn, taken, worker=worker, lease_until=AT + MINUTE, at=AT)
 
 
 async def test_a_hard_code_pauses_the_chip_and_tells_a_person(db: Database):
@@ -264,10 +265,10 @@ async def test_a_status_settles_what_nobody_knew(db: Database):
         await line.dispatch()
         row = await only_send(line)
         async with transaction(db.pool) as conn:
-            await outbox.lock_people_of(conn, [row["id"]])
+            await settlements.lock_people_of(conn, [row["id"]])
             accepted = AcceptedSend(send_id=row["id"], message_id="wamid.late")
-            assert await outbox.accept_sends(conn, [accepted], at=AT + HOUR) == {row["id"]}
-            assert await outbox.accept_sends(conn, [accepted], at=AT + 2 * HOUR) == set()  # once
+            assert await settlements.accept_sends(conn, [accepted], at=AT + HOUR) == {row["id"]}
+            assert await settlements.accept_sends(conn, [accepted], at=AT + 2 * HOUR) == set()  # once
     row = await only_send(line)
     assert (row["state"], row["message_id"], row["accepted_at"]) == ("accepted", "wamid.late", AT + HOUR)
     counts = await given.counts(db.pool)
@@ -282,8 +283,8 @@ async def test_the_answer_may_come_after_the_first_status(db: Database):
         await until(lambda: _holds(line, 1))
         row = await only_send(line)
         async with transaction(db.pool) as conn:
-            await outbox.lock_people_of(conn, [row["id"]])
-            await outbox.accept_sends(conn, [AcceptedSend(send_id=row["id"], message_id=line.ledger()[0]["message_id"])], at=AT)
+            await settlements.lock_people_of(conn, [row["id"]])
+            await settlements.accept_sends(conn, [AcceptedSend(send_id=row["id"], message_id=line.ledger()[0]["message_id"])], at=AT)
             await conn.execute("update sends set state = 'delivered', delivered_at = $1", AT)
         line.sandbox.bench.faults.release()
         await sending
@@ -300,7 +301,7 @@ async def test_held_is_a_state_of_its_own_however_late_it_is_told(db: Database):
         fleet = await given.add_fleet(conn)
         await given.add_sends(conn, fleet, 2)
         first, second = await _called(conn, fleet)
-        await outbox.accept_sends(conn, [AcceptedSend(send_id=second.send_id, message_id="wamid.2")], at=AT)
+        await settlements.accept_sends(conn, [AcceptedSend(send_id=second.send_id, message_id="wamid.2")], at=AT)
     async with transaction(db.pool) as conn:
         answers = [Answer(call, Accepted(message_id=f"wamid.{n}", held=True)) for n, call in enumerate((first, second), 1)]
         await settle(conn, answers, rules=RULES, at=AT)
@@ -317,7 +318,7 @@ async def test_a_refusal_that_comes_after_the_sweep_is_not_planned_again(db: Dat
         await given.add_sends(conn, fleet, 1)
         (call,) = await _called(conn, fleet)
     async with transaction(db.pool) as conn:
-        assert (await outbox.sweep_sends(conn, lost_before=AT + HOUR, most=10, at=AT + HOUR)).lost == 1
+        assert (await sweeps.sweep_sends(conn, lost_before=AT + HOUR, most=10, at=AT + HOUR)).lost == 1
         await settle(conn, [Answer(call, Refused(code=130429, http=400, message="slow down"))], rules=RULES, at=AT + HOUR)
     assert await given.states(db.pool) == {"failed": 1}
     assert await given.counts(db.pool) == {}
@@ -371,7 +372,7 @@ async def test_a_zombie_makes_no_call(db: Database):
         assert (await line.sweep()).released == 2
         assert (await line.dispatch(worker="heir")).accepted == 2
         async with transaction(db.pool) as conn:
-            assert await outbox.begin_calls(conn, zombies, worker="zombie", lease_until=AT + DAY, at=AT + MINUTE) == []
+            assert await attempts.begin_calls(conn, zombies, worker="zombie", lease_until=AT + DAY, at=AT + MINUTE) == []
         assert len(line.ledger()) == 2
 
 
@@ -380,7 +381,7 @@ async def test_a_lease_that_ran_out_is_not_used_though_nobody_took_over(db: Data
         async with transaction(db.pool) as conn:
             taken = (await given.claimer("slow").claim(conn, line.fleet.portfolio, limit=1, at=AT)).taken
         async with transaction(db.pool) as conn:
-            assert await outbox.begin_calls(conn, taken, worker="slow", lease_until=AT + DAY, at=AT + MINUTE) == []
+            assert await attempts.begin_calls(conn, taken, worker="slow", lease_until=AT + DAY, at=AT + MINUTE) == []
         assert (await line.states(), await given.slots_open(db.pool, AT + MINUTE)) == ({"planned": 1}, 0)
 
 

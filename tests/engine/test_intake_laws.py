@@ -17,7 +17,7 @@ from julia_warmer.core.model import ChipState, ChipStatus, Counts, Phase
 from julia_warmer.core.policy import EvidenceRules
 from julia_warmer.engine.intake import apply_inbox, take_delivery
 from julia_warmer.store.db import transaction
-from julia_warmer.store.outbox import AcceptedSend, accept_sends, lock_people_of
+from julia_warmer.store.settlements import AcceptedSend, accept_sends, lock_people_of
 from tests.conftest import Database
 from tests.engine.incoming import (
     AT,

@@ -11,9 +11,9 @@ from decimal import Decimal
 from julia_warmer.config import Settings
 from julia_warmer.core.hours import next_open
 from julia_warmer.core.policy import Policy
-from julia_warmer.store import outbox
+from julia_warmer.store import claims
+from julia_warmer.store.claims import Candidate, ChipRoom, Guards, Judged, PortfolioLimits, Room
 from julia_warmer.store.db import Connection
-from julia_warmer.store.outbox import Candidate, ChipRoom, Guards, Judged, PortfolioLimits, Room
 
 PAIR_S = 6.0  # one number, one person: a message every six seconds (Meta: "About the platform", 2025-12-05)
 UNLIMITED = -1
@@ -44,22 +44,22 @@ class Claimer:
 
     async def claim(self, conn: Connection, portfolio_id: int, *, limit: int, at: datetime) -> Claim:
         """Take up to `limit` due sends. One short transaction, which the caller opened for this alone."""
-        limits = await outbox.lock_portfolio(conn, portfolio_id)
-        chip_ids = await outbox.lock_due_chips(conn, portfolio_id, at=at)
+        limits = await claims.lock_portfolio(conn, portfolio_id)
+        chip_ids = await claims.lock_due_chips(conn, portfolio_id, at=at)
         if not chip_ids:
             return NOTHING
         with_people, with_money = limits.messaging_limit != UNLIMITED, limits.spend_day_max is not None
-        chips = await outbox.survey_chips(conn, portfolio_id, chip_ids, with_people=with_people, with_money=with_money, at=at)
+        chips = await claims.survey_chips(conn, portfolio_id, chip_ids, with_people=with_people, with_money=with_money, at=at)
         if not chips:
             return NOTHING
         people_left = self._people_left(limits, chips[0].people_used)
         money_left = _money_left(limits, chips[0].spent)
         limit = 1 if chips[0].probing_app else limit
         rooms = [_room(chip, limit) for chip in chips]
-        found = await outbox.lock_candidates(conn, rooms, people_left=people_left, money_left=money_left, most=limit, at=at)
+        found = await claims.lock_candidates(conn, rooms, people_left=people_left, money_left=money_left, most=limit, at=at)
         if not found:
             return NOTHING
-        judged = await outbox.take_sends(
+        judged = await claims.take_sends(
             conn,
             [candidate.send_id for candidate in found],
             self._guards(found, rooms, people_left, money_left, at),

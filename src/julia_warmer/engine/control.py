@@ -14,12 +14,12 @@ from julia_warmer.core.control import Refusal
 from julia_warmer.core.model import ChipState, ChipStatus, Phase
 from julia_warmer.core.policy import Policy
 from julia_warmer.engine.errors import Conflict, NotFound, Wrong
+from julia_warmer.store import attempts, plans, settlements, sweeps
 from julia_warmer.store import control as store
-from julia_warmer.store import outbox, plans
 from julia_warmer.store.audit import record_act
 from julia_warmer.store.control import LockedChip
 from julia_warmer.store.db import Connection
-from julia_warmer.store.outbox import AcceptedSend
+from julia_warmer.store.settlements import AcceptedSend
 
 CALL_BEGINS_WITHIN_S = 1.0  # a request that has not begun so long after its call was written never begins: engine/dispatch
 LOOK_EVERY_S = 0.02
@@ -162,12 +162,12 @@ async def _standing_stop(conn: Connection, scope: StopScope, target_id: int | No
 
 async def _wait_for_calls(conn: Connection, scope: StopScope, target_id: int | None) -> int:
     """How many requests were on their way when the stop came. Waits until they are answered, a second at most."""
-    calls = left = await outbox.count_calls(conn, scope=scope, target_id=target_id)
+    calls = left = await attempts.count_calls(conn, scope=scope, target_id=target_id)
     loop = asyncio.get_running_loop()
     end = loop.time() + CALL_BEGINS_WITHIN_S
     while left and loop.time() < end:
         await asyncio.sleep(LOOK_EVERY_S)
-        left = await outbox.count_calls(conn, scope=scope, target_id=target_id)
+        left = await attempts.count_calls(conn, scope=scope, target_id=target_id)
     return calls
 
 
@@ -180,13 +180,13 @@ def _target(scope: StopScope | None, target_id: int | None) -> str:
 
 async def resolve_unknown(conn: Connection, send_id: int, was_sent: bool, *, by: str, why: str, at: datetime) -> None:
     """A person says whether an unknown send was sent. It is never sent again either way; a new one may be planned."""
-    await outbox.lock_people_of(conn, [send_id])
-    send = await outbox.find_unknown(conn, send_id)
+    await settlements.lock_people_of(conn, [send_id])
+    send = await sweeps.find_unknown(conn, send_id)
     if send is None:
         raise Conflict(f"send {send_id} is not unknown", mend="a status may have settled it meanwhile")
     if was_sent:
-        await outbox.accept_sends(conn, [AcceptedSend(send_id=send.id, message_id=send.message_id)], at=at)
+        await settlements.accept_sends(conn, [AcceptedSend(send_id=send.id, message_id=send.message_id)], at=at)
     else:
-        await outbox.cancel_unknown(conn, send.id, reason=f"was not sent: {by}: {why}", at=at)
+        await sweeps.cancel_unknown(conn, send.id, reason=f"was not sent: {by}: {why}", at=at)
     what = "unknown send resolved: was sent" if was_sent else "unknown send resolved: was not sent"
     await record_act(conn, at=at, who=by, what=what, target=f"send:{send.id}", why=why)

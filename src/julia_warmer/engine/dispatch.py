@@ -28,10 +28,12 @@ from julia_warmer.engine.control import CALL_BEGINS_WITHIN_S
 from julia_warmer.engine.message import body_of
 from julia_warmer.engine.parts import Parts
 from julia_warmer.engine.settle import Answer, NotAsked, Result, Rules, Settled, settle
-from julia_warmer.store import outbox
+from julia_warmer.store import attempts, claims, sweeps
+from julia_warmer.store.attempts import Call
+from julia_warmer.store.claims import Judged
 from julia_warmer.store.db import Connection
-from julia_warmer.store.outbox import Call, Judged, Swept
 from julia_warmer.store.seal import SealBroken
+from julia_warmer.store.sweeps import Swept
 
 TOKEN_USE = "accounts.token"  # noqa: S105 - what a sealed token is bound to
 LOST_AFTER_LEASE_S = 60.0  # a call this long past its lease has lost its worker: longer than any request lasts
@@ -81,7 +83,7 @@ async def dispatch(parts: Parts, *, clock: Clock, limit: int | None = None) -> D
 
 async def sweep(conn: Connection, *, at: datetime) -> Swept:
     """Give back leases that ran out; make `unknown` what lost its worker during the call; expire what was not sent in time."""
-    return await outbox.sweep_sends(conn, lost_before=at - timedelta(seconds=LOST_AFTER_LEASE_S), most=SWEEP_MAX, at=at)
+    return await sweeps.sweep_sends(conn, lost_before=at - timedelta(seconds=LOST_AFTER_LEASE_S), most=SWEEP_MAX, at=at)
 
 
 @dataclass(slots=True)
@@ -98,8 +100,8 @@ class _Turn:
 
     async def run(self, limit: int | None) -> Dispatched:
         pace = _Pace(self.parts.settings.messages_per_second)
-        await outbox.plan_once(self.conn)
-        portfolios = await outbox.find_due_portfolios(self.conn, at=self.clock.now())
+        await claims.plan_once(self.conn)
+        portfolios = await claims.find_due_portfolios(self.conn, at=self.clock.now())
         left = sys.maxsize if limit is None else limit
         while portfolios and left > 0 and not self.is_over:
             taken, portfolios = await self._claim(portfolios, min(left, self._claim_max()))
@@ -144,7 +146,7 @@ class _Turn:
         async with self.conn.transaction():
             began = asyncio.get_running_loop().time()
             lease_until = at + timedelta(seconds=parts.settings.lease_s)
-            calls = await outbox.begin_calls(self.conn, batch, worker=parts.worker, lease_until=lease_until, at=at)
+            calls = await attempts.begin_calls(self.conn, batch, worker=parts.worker, lease_until=lease_until, at=at)
         self.done.given_back += len(batch) - len(calls)
         if not calls:
             return False

@@ -9,7 +9,7 @@ from julia_warmer.cloud.encode import Body, MediaKind, WrongMessage
 from julia_warmer.cloud.encode import Media as File
 from julia_warmer.core.fold import media_of
 from julia_warmer.core.model import Media
-from julia_warmer.store.outbox import Call
+from julia_warmer.store.attempts import Call
 
 _NAME = re.compile(r"\{name(?:\|(?P<otherwise>[^{}]*))?\}")  # {name}, or {name|colega} for people without one
 _PLACE = re.compile(r"\{\{\s*(\w+)\s*\}\}")

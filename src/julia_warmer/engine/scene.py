@@ -10,11 +10,11 @@ from uuid import UUID
 
 from julia_warmer.core.events import CallReceived, Event, Fact, Kind, MessageReceived, NumberChanged, PersonFact, SignupReceived, StatusFact
 from julia_warmer.core.phone import SAO_PAULO, digits_of, e164_with_ninth, key_of, zone_of
-from julia_warmer.store import facts, outbox, people
+from julia_warmer.store import facts, people, settlements
 from julia_warmer.store.db import Connection
 from julia_warmer.store.facts import AccountRef, ChipRef, SendRef
-from julia_warmer.store.outbox import AcceptedSend
 from julia_warmer.store.people import Names, Person, Stranger
+from julia_warmer.store.settlements import AcceptedSend
 
 NOT_OUT = frozenset({"planned", "claimed", "failed", "cancelled", "expired"})  # states that a status with our id proves wrong
 
@@ -186,5 +186,5 @@ async def _settle_early(conn: Connection, statuses: Sequence[StatusFact], sends:
     first = {message_id: min(one.at for one in open_ones if one.message_id == message_id) for message_id in waiting}
     for message_id, send in sorted(waiting.items(), key=lambda item: (item[1].chip_id, first[item[0]])):
         taken_at = min(max(first[message_id], send.called_at or first[message_id]), at)
-        await outbox.accept_sends(conn, [AcceptedSend(send_id=send.id, message_id=message_id)], at=taken_at)
+        await settlements.accept_sends(conn, [AcceptedSend(send_id=send.id, message_id=message_id)], at=taken_at)
     return found

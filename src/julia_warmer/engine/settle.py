@@ -17,12 +17,13 @@ from julia_warmer.core.days import hour_of
 from julia_warmer.core.events import MessageFailed, OptOutRequested, OptOutSource
 from julia_warmer.engine.message import media_in
 from julia_warmer.engine.urgent import apply_opt_outs, apply_stops
-from julia_warmer.store import facts, outbox, platform
+from julia_warmer.store import attempts, facts, platform, settlements, throttles
+from julia_warmer.store.attempts import Call, EndedAttempt
 from julia_warmer.store.audit import record_act
 from julia_warmer.store.db import Connection
 from julia_warmer.store.facts import HourCounts
-from julia_warmer.store.outbox import AcceptedSend, Call, EndedAttempt, RefusedSend
 from julia_warmer.store.platform import Alert
+from julia_warmer.store.settlements import AcceptedSend, RefusedSend
 
 SPAM = 131048
 LIMITED_WAIT_H_MAX = 30 * 24.0
@@ -88,15 +89,15 @@ async def settle(conn: Connection, answers: Sequence[Answer], *, rules: Rules, a
         _sort(answer, piles, rules, at)
     if piles.said_no:
         await _stop(conn, piles.said_no, at=at)
-    await outbox.lock_people_of(conn, [answer.call.send_id for answer in answers])
-    accepted = await outbox.settle_sends(conn, piles.accepted, piles.unknown, at=at)
+    await settlements.lock_people_of(conn, [answer.call.send_id for answer in answers])
+    accepted = await settlements.settle_sends(conn, piles.accepted, piles.unknown, at=at)
     if late := [row.send_id for row in piles.accepted if row.held and row.send_id not in accepted]:
-        await outbox.mark_held(conn, late)
+        await settlements.mark_held(conn, late)
     if piles.refused:
-        await outbox.refuse_sends(conn, piles.refused, at=at)
+        await settlements.refuse_sends(conn, piles.refused, at=at)
     if piles.said_no or piles.doubts or piles.wrong:
         await _look_closer(conn, piles, rules, at=at)
-    await outbox.end_attempts(conn, piles.ended, at=at)
+    await attempts.end_attempts(conn, piles.ended, at=at)
     return _settled(piles)
 
 
@@ -240,7 +241,7 @@ async def _note_people(conn: Connection, said_no: Iterable[tuple[Call, Refused]]
             case _:
                 pass
     if undeliverable or limited:
-        await outbox.note_people(
+        await settlements.note_people(
             conn,
             undeliverable=undeliverable,
             limited=limited,
@@ -259,13 +260,13 @@ async def _slow_down(conn: Connection, piles: _Piles, *, at: datetime) -> None:
     targets = [*waits, *([("app", 0)] if is_sick and ("app", 0) not in waits else [])]
     if not targets:
         return
-    tries = await outbox.read_throttle_tries(conn, targets)
+    tries = await throttles.read_throttle_tries(conn, targets)
     for scope, target_id in sorted(targets):
         so_far, refused = tries.get((scope, target_id), 0), waits.get((scope, target_id))
         wait_s = _wait_s(refused, so_far) if refused else SICK_WAIT.seconds(so_far)
         code = refused.code if refused else NO_CODE
         until_at = at + timedelta(seconds=wait_s)
-        await outbox.set_throttle(conn, scope, target_id, until_at=until_at, tries=so_far + 1, code=code, at=at)
+        await throttles.set_throttle(conn, scope, target_id, until_at=until_at, tries=so_far + 1, code=code, at=at)
 
 
 def _throttled_by(call: Call, refused: Refused) -> tuple[str, int] | None:

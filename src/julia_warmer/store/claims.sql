@@ -1,0 +1,306 @@
+-- The claim, step by step: due sends of one portfolio become one worker's. Why it is as it is: docs/decisions/0006-at-most-once.md.
+-- Locks, always in this order: portfolios, chips, contacts (each by id), sends. A lock and the count that relies on it are never one
+-- statement: a statement sees the world as of its own start, so it would count what was there before it had to wait.
+
+-- name: plan_once -> str
+-- For this connection: plan each statement once and not anew for each call. All of them go by index whatever their values are, and planning
+-- the claim costs as much as running it.
+select set_config('plan_cache_mode', 'force_generic_plan', false);
+
+-- name: find_due_portfolios -> int
+-- Portfolios with something to send at this moment.
+select portfolios.id
+from portfolios
+where exists (
+    select from sends where sends.portfolio_id = portfolios.id and sends.state = 'planned' and sends.due_at <= $at and sends.expires_at > $at
+)
+order by portfolios.id;
+
+-- name: lock_portfolio -> PortfolioLimits
+-- The first lock of a claim, and what the portfolio may spend.
+select portfolios.messaging_limit, portfolios.spend_day_max
+from portfolios
+where portfolios.id = $portfolio_id
+for no key update;
+
+-- name: lock_due_chips -> int
+-- The second lock of a claim: the portfolio's chips that have something to send.
+select chips.id
+from chips
+where chips.id in (
+    select sends.chip_id
+    from sends
+    where sends.portfolio_id = $portfolio_id and sends.state = 'planned' and sends.due_at <= $at and sends.expires_at > $at
+)
+order by chips.id
+for no key update;
+
+-- name: survey_chips -> ChipRoom
+-- Of the locked chips those that may send at all, with what is left of their day, and of the portfolio's people and money.
+-- Only claims add to these numbers, and they hold the same locks: what is read here stays true until the claim commits.
+select chips.id as chip_id,
+       ($at::timestamptz at time zone chips.zone)::date as day,
+       chips.budget_day_max - (
+           select count(*)
+           from sends
+           where sends.chip_id = chips.id and sends.kind = 'campaign' and sends.cap_day = ($at::timestamptz at time zone chips.zone)::date
+       )::int as room,
+       case when $with_people::boolean then (
+           select count(distinct budget_uses.contact_id)
+           from budget_uses
+           where budget_uses.portfolio_id = $portfolio_id and budget_uses.until_at > $at
+       )::int else 0 end as people_used,
+       case when $with_money::boolean then (
+           select coalesce(sum(prices.amount), 0)
+           from chips as spending
+           join sends on sends.chip_id = spending.id and sends.cap_day = ($at::timestamptz at time zone spending.zone)::date
+           left join templates on templates.id = sends.template_row
+           join prices on prices.category = lower(coalesce(sends.category, templates.category))
+           where spending.portfolio_id = $portfolio_id
+       ) else 0 end as spent,
+       exists (select from throttles where throttles.scope = 'app') as probing_app,
+       exists (
+           select from throttles
+           where (throttles.scope = 'account' and throttles.target_id = chips.account_id)
+              or (throttles.scope = 'chip' and throttles.target_id = chips.id)
+       ) as probing
+from chips
+where chips.id = any($chip_ids::bigint[])
+  and chips.status in ('warming', 'ready', 'active')
+  and chips.phone_status = 'CONNECTED'
+  and not exists (
+      select from stops
+      where stops.released_at is null
+        and (stops.scope = 'everything'
+             or (stops.scope = 'portfolio' and stops.target_id = chips.portfolio_id)
+             or (stops.scope = 'account' and stops.target_id = chips.account_id)
+             or (stops.scope = 'chip' and stops.target_id = chips.id))
+  )
+  and not exists (
+      select from throttles
+      where throttles.until_at > $at
+        and (throttles.scope = 'app'
+             or (throttles.scope = 'account' and throttles.target_id = chips.account_id)
+             or (throttles.scope = 'chip' and throttles.target_id = chips.id))
+  )
+order by chips.id;
+
+-- name: lock_candidates -> Candidate
+-- The third lock of a claim: the people of what could go out now, in the order of their ids.
+-- Leaves out what a limit of its chip, portfolio, campaign or template holds back anyway, so that it blocks nobody behind it.
+with due as materialized (
+    select picked.id, picked.contact_id
+    from unnest($chip_ids::bigint[], $rooms::int[], $reply_rooms::int[]) as able (chip_id, room, reply_room)
+    cross join lateral (
+        (select sends.id, sends.contact_id, sends.due_at
+         from sends
+         join campaigns on campaigns.id = sends.campaign_id and campaigns.status = 'active'
+         join templates on templates.id = sends.template_row and templates.status = 'APPROVED' and lower(templates.category) = sends.purpose
+         left join prices on prices.category = lower(templates.category)
+         where sends.chip_id = able.chip_id
+           and sends.state = 'planned' and sends.kind = 'campaign' and sends.due_at <= $at and sends.expires_at > $at
+           and ($money_left::numeric is null or prices.amount <= $money_left)
+           and ($people_left::int is null or $people_left > 0 or exists (
+               select from budget_uses
+               where budget_uses.portfolio_id = sends.portfolio_id
+                 and budget_uses.contact_id = sends.contact_id
+                 and budget_uses.until_at > $at
+           ))
+           and not exists (
+               select from stops
+               where stops.released_at is null
+                 and ((stops.scope = 'campaign' and stops.target_id = campaigns.id)
+                      or (stops.scope = 'template' and stops.target_id = templates.id))
+           )
+         order by sends.due_at, sends.id
+         limit able.room)
+        union all
+        (select sends.id, sends.contact_id, sends.due_at
+         from sends
+         where sends.chip_id = able.chip_id
+           and sends.state = 'planned' and sends.kind = 'reply' and sends.due_at <= $at and sends.expires_at > $at
+         order by sends.due_at, sends.id
+         limit able.reply_room)
+    ) as picked
+    order by picked.due_at, picked.id
+    limit $most
+)
+select due.id as send_id, contacts.zone
+from due
+join contacts on contacts.id = due.contact_id
+order by contacts.id
+for no key update of contacts;
+
+-- name: take_sends -> Judged
+-- Judges each candidate at this moment and takes what passes: a statement of its own, after every lock.
+-- A guard that no time heals cancels the send; one that time heals moves it to that time; a full chip or portfolio leaves it as it is.
+with candidate as materialized (
+    select sends.id, sends.kind, sends.purpose, sends.chip_id, sends.contact_id, sends.portfolio_id, sends.due_at, sends.expires_at,
+           contacts.phone_key, contacts.user_id, contacts.chip_id as home_chip_id, contacts.stopped_at, contacts.platform_stopped_at,
+           contacts.undeliverable_at, contacts.cooldown_until, conversations.window_until, conversations.last_sent_at,
+           campaigns.ttl_h, prices.amount as price, hours.opens_at, contacts.name, campaigns.parameters::text like '%{name}%' as needs_name,
+           sends.kind = 'campaign' and not exists (
+               select from budget_uses
+               where budget_uses.portfolio_id = sends.portfolio_id
+                 and budget_uses.contact_id = sends.contact_id
+                 and budget_uses.until_at > $at
+           ) as is_new
+    from sends
+    join contacts on contacts.id = sends.contact_id
+    join unnest($zones::text[], $opens_at::timestamptz[]) as hours (zone, opens_at) on hours.zone = contacts.zone
+    left join campaigns on campaigns.id = sends.campaign_id
+    left join templates on templates.id = sends.template_row
+    left join prices on prices.category = lower(templates.category)
+    left join conversations on conversations.chip_id = sends.chip_id and conversations.contact_id = sends.contact_id
+    where sends.id = any($send_ids::bigint[]) and sends.state = 'planned'
+),
+judged as materialized (
+    select candidate.id, candidate.kind, candidate.purpose, candidate.chip_id, candidate.contact_id, candidate.portfolio_id,
+           candidate.due_at, candidate.expires_at, candidate.ttl_h, candidate.price, candidate.is_new, written.next_marketing_at,
+           case
+               when candidate.stopped_at is not null then 'asked to stop'
+               when exists (
+                   select from suppressions
+                   where suppressions.phone_key = candidate.phone_key and suppressions.lifted_at is null
+                     and suppressions.purpose in ('all', candidate.purpose)
+               ) or exists (
+                   select from suppressions
+                   where suppressions.user_id = candidate.user_id and suppressions.lifted_at is null
+                     and suppressions.purpose in ('all', candidate.purpose)
+               ) then 'suppressed'
+               when candidate.undeliverable_at is not null then 'undeliverable'
+               when candidate.kind = 'reply' then
+                   case when candidate.window_until is null or candidate.window_until <= $at then 'the service window is closed' end
+               when candidate.purpose = 'marketing' and candidate.platform_stopped_at is not null then 'switched marketing off'
+               when candidate.home_chip_id <> candidate.chip_id then 'belongs to another chip'
+               when candidate.needs_name and coalesce(trim(candidate.name), '') = '' then 'has no name, and the template asks for one'
+               when coalesce((
+                   select consents.act
+                   from consents
+                   where consents.contact_id = candidate.contact_id and consents.purpose = candidate.purpose and consents.at <= $at
+                   order by consents.at desc, consents.id desc
+                   limit 1
+               ), 'none') <> 'granted' then 'no consent for ' || candidate.purpose
+           end as never,
+           case
+               when candidate.kind = 'reply' then null
+               when candidate.opens_at > $at then 'closed hours'
+               when candidate.purpose = 'marketing' and candidate.cooldown_until > $at then 'per-user marketing limit'
+               when written.allowed_at > $at then 'written to lately'
+           end as later,
+           case when candidate.kind = 'campaign' then greatest(
+               candidate.opens_at,
+               case when candidate.purpose = 'marketing' then candidate.cooldown_until end,
+               written.allowed_at
+           ) end as later_at,
+           greatest(candidate.last_sent_at, written.in_flight_at) + make_interval(secs => $pair_s) as pair_free_at
+    from candidate
+    cross join lateral (
+        -- every message to this person that was accepted or may have been, over all chips and campaigns, latest first
+        select case candidate.purpose
+                   when 'marketing' then greatest(
+                       (array_agg(told.at order by told.at desc) filter (where told.counts))[$marketing_7d_max] + interval '7 days',
+                       (array_agg(told.at order by told.at desc) filter (where told.counts))[$marketing_30d_max] + interval '30 days',
+                       case when least($marketing_7d_max, $marketing_30d_max) = 0 then 'infinity'::timestamptz end
+                   )
+                   else greatest(
+                       (array_agg(told.at order by told.at desc) filter (where told.counts))[$utility_1d_max] + interval '1 day',
+                       case when $utility_1d_max = 0 then 'infinity'::timestamptz end
+                   )
+               end as allowed_at,
+               greatest(
+                   (array_agg(told.at order by told.at desc) filter (where told.counts))[$marketing_7d_max - 1] + interval '7 days',
+                   (array_agg(told.at order by told.at desc) filter (where told.counts))[$marketing_30d_max - 1] + interval '30 days',
+                   case when $marketing_7d_max = 1 then $at + interval '7 days' end,
+                   case when $marketing_30d_max = 1 then $at + interval '30 days' end,
+                   $at
+               ) as next_marketing_at,
+               max(told.at) filter (where told.in_flight) as in_flight_at
+        from (
+            select sends.accepted_at as at, sends.kind = 'campaign' and sends.purpose = candidate.purpose as counts, false as in_flight
+            from sends
+            where sends.contact_id = candidate.contact_id and sends.accepted_at > $at - interval '30 days'
+            union all
+            select coalesce(sends.called_at, sends.claimed_at), sends.kind = 'campaign' and sends.purpose = candidate.purpose, true
+            from sends
+            where sends.contact_id = candidate.contact_id and sends.state in ('claimed', 'calling', 'unknown')
+        ) as told
+    ) as written
+),
+one_each as (
+    select distinct on (judged.contact_id) judged.id, judged.kind, judged.chip_id, judged.due_at, judged.price, judged.is_new
+    from judged
+    where judged.never is null and judged.later is null and coalesce(judged.pair_free_at <= $at, true)
+    order by judged.contact_id, judged.due_at, judged.id
+),
+in_chip as (
+    select one_each.id, one_each.kind, one_each.chip_id, one_each.due_at, one_each.price, one_each.is_new,
+           row_number() over (partition by one_each.chip_id, one_each.kind order by one_each.due_at, one_each.id) as nth
+    from one_each
+),
+in_portfolio as (
+    select in_chip.id, in_chip.due_at, in_chip.kind, in_chip.price, in_chip.is_new,
+           count(*) filter (where in_chip.is_new) over (order by in_chip.due_at, in_chip.id) as new_people
+    from in_chip
+    join unnest($chip_ids::bigint[], $rooms::int[]) as able (chip_id, room) on able.chip_id = in_chip.chip_id
+    where in_chip.kind = 'reply' or in_chip.nth <= able.room
+),
+in_purse as (
+    select in_portfolio.id, in_portfolio.kind,
+           sum(in_portfolio.price) filter (where in_portfolio.kind = 'campaign') over (order by in_portfolio.due_at, in_portfolio.id) as cost
+    from in_portfolio
+    where $people_left::int is null or not in_portfolio.is_new or in_portfolio.new_people <= $people_left
+),
+verdict as materialized (
+    select judged.id, judged.contact_id, judged.purpose, judged.kind, judged.ttl_h, judged.portfolio_id, judged.next_marketing_at,
+           case when judged.never is not null then 'cancelled' when in_purse.id is not null then 'claimed' else 'planned' end as state,
+           case
+               when judged.never is not null then judged.never
+               when in_purse.id is not null then null
+               when judged.later is not null then judged.later
+               when judged.pair_free_at > $at then 'just written to'
+           end as reason,
+           case
+               when judged.never is not null or in_purse.id is not null then judged.due_at
+               when judged.later is not null then least(judged.later_at, judged.expires_at)
+               when judged.pair_free_at > $at then least(judged.pair_free_at, judged.expires_at)
+               else judged.due_at
+           end as due_at,
+           able.day
+    from judged
+    join unnest($chip_ids::bigint[], $days::date[]) as able (chip_id, day) on able.chip_id = judged.chip_id
+    left join in_purse on in_purse.id = judged.id
+        and (in_purse.kind = 'reply' or $money_left::numeric is null or in_purse.cost <= $money_left)
+),
+touched as (
+    update sends
+    set state = verdict.state,
+        reason = verdict.reason,
+        due_at = verdict.due_at,
+        claimed_at = case when verdict.state = 'claimed' then $at else sends.claimed_at end,
+        claimed_by = case when verdict.state = 'claimed' then $worker end,
+        lease_until = case when verdict.state = 'claimed' then $lease_until::timestamptz end,
+        cap_day = case when verdict.state = 'claimed' and verdict.kind = 'campaign' then verdict.day end
+    from verdict
+    where sends.id = verdict.id
+      and sends.state = 'planned'
+      and (verdict.state <> 'planned' or verdict.due_at <> sends.due_at)
+    returning sends.id, sends.chip_id, verdict.state, verdict.reason, verdict.contact_id, verdict.portfolio_id, verdict.purpose,
+              verdict.kind, verdict.ttl_h, verdict.next_marketing_at, sends.due_at
+),
+slots as (
+    insert into budget_uses (send_id, portfolio_id, contact_id, from_at, until_at)
+    select touched.id, touched.portfolio_id, touched.contact_id, $at, $at + make_interval(hours => touched.ttl_h + 24)
+    from touched
+    where touched.state = 'claimed' and touched.kind = 'campaign'
+    on conflict (send_id) do update set from_at = excluded.from_at, until_at = excluded.until_at
+),
+told as (
+    update contacts
+    set next_marketing_at = touched.next_marketing_at
+    from touched
+    where contacts.id = touched.contact_id and touched.state = 'claimed' and touched.kind = 'campaign' and touched.purpose = 'marketing'
+)
+select touched.id as send_id, touched.portfolio_id, touched.chip_id, touched.contact_id, touched.state, touched.reason
+from touched
+order by touched.due_at, touched.id;

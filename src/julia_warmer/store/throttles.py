@@ -1,0 +1,30 @@
+"""Typed calls for scopes that have to wait. It must not know why, nor for how long."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from julia_warmer.store.db import Connection, load
+
+queries = load(__file__)
+
+
+@dataclass(frozen=True, slots=True)
+class ThrottleTries:
+    """How often in a row a scope had to wait."""
+
+    scope: str
+    target_id: int
+    tries: int
+
+
+async def read_throttle_tries(conn: Connection, targets: Sequence[tuple[str, int]]) -> dict[tuple[str, int], int]:
+    """How often in a row these scopes had to wait; those that did not are not in it."""
+    rows = await queries.read_throttle_tries.fetch_as(
+        ThrottleTries, conn, scopes=[scope for scope, _ in targets], target_ids=[target_id for _, target_id in targets]
+    )
+    return {(row.scope, row.target_id): row.tries for row in rows}
+
+
+async def set_throttle(conn: Connection, scope: str, target_id: int, *, until_at: datetime, tries: int, code: int, at: datetime) -> None:
+    await queries.set_throttle.execute(conn, scope=scope, target_id=target_id, until_at=until_at, tries=tries, code=code, at=at)

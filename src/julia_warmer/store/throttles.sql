@@ -1,0 +1,15 @@
+-- Scopes that have to wait: the app, an account, a chip.
+
+-- name: read_throttle_tries -> ThrottleTries
+-- How often in a row each of these scopes had to wait.
+select throttles.scope, throttles.target_id, throttles.tries
+from throttles
+join unnest($scopes::text[], $target_ids::bigint[]) as given (scope, target_id)
+    on given.scope = throttles.scope and given.target_id = throttles.target_id;
+
+-- name: set_throttle -> none
+-- No request of this scope begins before `until_at`. A wait never gets shorter.
+insert into throttles (scope, target_id, until_at, tries, code, since)
+values ($scope, $target_id, $until_at, $tries, $code, $at)
+on conflict (scope, target_id) do update
+set until_at = greatest(throttles.until_at, excluded.until_at), tries = excluded.tries, code = excluded.code;
