@@ -325,6 +325,15 @@ create table warmer.health_log (
     constraint health_log_chip_id_fkey foreign key (chip_id) references warmer.chips(id)
 );
 
+create table warmer.holds (
+    kind text not null,
+    holder text not null,
+    reason text not null,
+    at timestamptz not null,
+    constraint holds_pkey primary key (kind, holder),
+    constraint holds_kind_check check ((kind = any (array['restore'::text, 'spool'::text])))
+);
+
 create table warmer.inbox (
     id bigint generated always as identity not null,
     received_at timestamptz not null,
@@ -617,6 +626,13 @@ create table warmer.throttles (
     constraint throttles_scope_check check ((scope = any (array['app'::text, 'account'::text, 'chip'::text])))
 );
 
+create table warmer.workers (
+    name text not null,
+    began_at timestamptz not null,
+    seen_at timestamptz not null,
+    constraint workers_pkey primary key (name)
+);
+
 create or replace function warmer.ensure_month(at timestamptz)
  returns text
  language plpgsql
@@ -710,6 +726,7 @@ grant delete, insert, select, update on warmer.conversations to warmer_app;
 grant delete, insert, select, update on warmer.decisions to warmer_app;
 grant delete, insert, select, update on warmer.events to warmer_app;
 grant delete, insert, select, update on warmer.health_log to warmer_app;
+grant delete, insert, select, update on warmer.holds to warmer_app;
 grant delete, insert, select, update on warmer.inbox to warmer_app;
 grant select on warmer.migrations to warmer_app;
 grant delete, insert, select, update on warmer.pgqueuer to warmer_app;
@@ -727,6 +744,7 @@ grant delete, insert, select, update on warmer.stops to warmer_app;
 grant delete, insert, select, update on warmer.suppressions to warmer_app;
 grant delete, insert, select, update on warmer.templates to warmer_app;
 grant delete, insert, select, update on warmer.throttles to warmer_app;
+grant delete, insert, select, update on warmer.workers to warmer_app;
 grant usage on sequence warmer.accounts_id_seq to warmer_app;
 grant usage on sequence warmer.alerts_id_seq to warmer_app;
 grant usage on sequence warmer.api_keys_id_seq to warmer_app;

@@ -31,6 +31,7 @@ class Call:
     contact_name: str | None
     kind: str
     body: dict[str, Any]
+    campaign_id: int | None = None
     parameters: list[Any] | None = None  # of the campaign
     template_row: int | None = None
     template_id: str | None = None

@@ -19,6 +19,7 @@ select from contacts where contacts.id = any($contact_ids::bigint[]) order by co
 with mine as materialized (
     select sends.id,
            sends.lease_until > $at
+           and not exists (select from holds)
            and chips.status in ('warming', 'ready', 'active')
            and chips.phone_status = 'CONNECTED'
            and contacts.stopped_at is null
@@ -76,7 +77,7 @@ written as (
     returning id, send_id
 )
 select written.id as attempt_id, begun.id as send_id, begun.attempts, chips.portfolio_id, chips.account_id, chips.id as chip_id,
-       begun.contact_id, chips.phone_number_id, accounts.waba_id, accounts.token, contacts.phone, contacts.name as contact_name,
+       begun.contact_id, begun.campaign_id, chips.phone_number_id, accounts.waba_id, accounts.token, contacts.phone, contacts.name as contact_name,
        begun.kind, begun.body, campaigns.parameters, templates.id as template_row, templates.template_id, templates.name as template,
        templates.language, case when templates.parameter_format = 'NAMED' then templates.components end as named_components
 from written

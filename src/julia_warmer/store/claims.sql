@@ -8,10 +8,10 @@
 select set_config('plan_cache_mode', 'force_generic_plan', false);
 
 -- name: find_due_portfolios -> int
--- Portfolios with something to send at this moment.
+-- Portfolios with something to send at this moment; none while anything is held.
 select portfolios.id
 from portfolios
-where exists (
+where not exists (select from holds) and exists (
     select from sends where sends.portfolio_id = portfolios.id and sends.state = 'planned' and sends.due_at <= $at and sends.expires_at > $at
 )
 order by portfolios.id;
@@ -66,6 +66,7 @@ select chips.id as chip_id,
        ) as probing
 from chips
 where chips.id = any($chip_ids::bigint[])
+  and not exists (select from holds)
   and chips.status in ('warming', 'ready', 'active')
   and chips.phone_status = 'CONNECTED'
   and not exists (

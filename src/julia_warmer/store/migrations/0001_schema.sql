@@ -462,6 +462,23 @@ create table warmer.stops (
 );
 create unique index stops_open on warmer.stops (scope, coalesce(target_id, 0)) where released_at is null;
 
+-- While any row stands here nobody claims and no request begins, campaign or reply. Not a person's stop: something is not known yet.
+-- `restore`: the database forgot what was sent; a person releases it. `spool`: webhooks wait outside the database; its holder ends it.
+create table warmer.holds (
+    kind   text not null check (kind in ('restore', 'spool')),
+    holder text not null,                        -- who put it, one row each: 'database', or the process whose spool is not empty
+    reason text not null,
+    at     timestamptz not null,
+    primary key (kind, holder)
+);
+
+-- The workers that are at work: a row each, gone when it ends cleanly. A backup that was taken while they worked has their rows, and old ones.
+create table warmer.workers (
+    name     text primary key,
+    began_at timestamptz not null,
+    seen_at  timestamptz not null
+);
+
 create table warmer.policies (
     id         bigint generated always as identity primary key,
     name       text not null,
