@@ -14,7 +14,8 @@ from rich.console import Console
 
 from tests.faults.properties import BUILT, NOT_YET
 from tests.faults.row import Draw, Row, show, with_draw, write_json
-from tests.faults.stage import Run, running
+from tests.faults.server import Server, running
+from tests.faults.stage import staged
 
 SEED_MAX = 2**31
 
@@ -46,22 +47,22 @@ def main(arguments: Sequence[str]) -> int:
 async def play(names: Sequence[str], *, seed: int, short: bool, folder: Path) -> list[Row]:
     """Play these properties on one server, each on a stage of its own."""
     rows: list[Row] = []
-    async with running(folder) as run:
+    async with running(folder) as server:
         for name in names:
             print(f"  {name} …", file=sys.stderr, flush=True)
-            row = await _play_one(run, name, seed=seed, short=short)
+            row = await _play_one(server, folder / name.lower(), name, seed=seed, short=short)
             print(f"  {name} {'ok' if row.ok else 'NOT OK'} after {row.took_s:.0f} s", file=sys.stderr, flush=True)
             rows.append(row)
     return rows
 
 
-async def _play_one(run: Run, name: str, *, seed: int, short: bool) -> Row:
+async def _play_one(server: Server, folder: Path, name: str, *, seed: int, short: bool) -> Row:
     """One property. What breaks or hangs is a violation, and the next one is played."""
     module, draw = BUILT[name], Draw.of(name, seed=seed, short=short)
     loop = asyncio.get_running_loop()
     began = loop.time()
     try:
-        async with run.staged(name) as stage:
+        async with staged(server, folder) as stage:
             try:
                 async with asyncio.timeout(draw.size(*module.LIMIT_S)):
                     row = await module.run(stage, draw)

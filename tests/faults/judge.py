@@ -6,8 +6,10 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Any
 
+from tests.faults.platform import SandboxProcess
+from tests.faults.process import Stuck, until
 from tests.faults.row import Findings
-from tests.faults.stage import SandboxProcess, Stage, Stuck, until
+from tests.faults.stage import Stage
 
 OPEN = ("planned", "claimed", "calling")
 SETTLE_S = 120.0

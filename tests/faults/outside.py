@@ -9,7 +9,7 @@ from typing import Any
 import asyncpg
 
 from tests.faults.fleet import Fleet
-from tests.faults.stage import until
+from tests.faults.process import until
 
 DRAIN_S = 120.0
 

@@ -1,57 +1,36 @@
-"""What a property is played on: a durable PostgreSQL of the run's own, and real processes on loopback that end with the property.
+"""What a property is played on: real processes on loopback that end with it, and a database of its own.
 
-A stage owns one database, the sandbox as a process with its ledger in a file, API processes and workers. It judges nothing.
+A stage owns the sandbox as a process with its ledger in a file, API processes and workers. It judges nothing.
 """
 
 import asyncio
-import ctypes
 import json
 import os
 import secrets
-import signal
 import sys
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from collections.abc import AsyncGenerator
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import aiohttp
-import asyncpg
 
+import julia_warmer
 from julia_warmer import policies
 from julia_warmer.clock import Clock, SystemClock
 from julia_warmer.config import data_key
 from julia_warmer.core.policy import Policy
-from julia_warmer.sandbox.spec import WorldSpec
-from julia_warmer.store import db as store_db
-from julia_warmer.store.keeper import ADMIN
-from julia_warmer.store.local import LocalPostgres
-from julia_warmer.store.migrate import migrate
 from julia_warmer.store.seal import Seal
+from tests.faults.platform import SandboxProcess
+from tests.faults.process import Process, Stuck, die_with_us
+from tests.faults.server import Database, Server
 
-TEMPLATE = "faults_template"
-CONNECTIONS_MAX = 400
 PATIENCE_S = 90.0  # for a process to say that it is ready
 STARTED_AT_ONCE = 4  # processes
-END_S = 15.0  # for a process that was told to end
-POLL_S = 0.02
-LOOKS = 25  # at the sandbox's clock
-LINUX_PR_SET_PDEATHSIG = 1
 PORT_ANY = "0"
+SOURCE = str(Path(julia_warmer.__file__).parents[1])  # the same tree as ours, whatever is installed
 WARMER = str(Path(sys.executable).with_name("warmer"))
-
-# How the sandbox delivers in these runs: soon, some twice, some overtaken by others.
-MAIL = {
-    "delay_low_s": 0.05,
-    "delay_high_s": 0.8,
-    "duplicate": 0.1,
-    "duplicate_later_s": 5.0,
-    "reorder": 0.1,
-    "reorder_s": 5.0,
-    "batch_span_s": 0.5,
-}
 
 # Everybody may be written to at any hour: these runs are in real time, and Sunday night must do as well as Monday noon.
 POLICY = """
@@ -68,165 +47,6 @@ holidays = true
 """
 
 
-class Stuck(Exception):  # noqa: N818 - it is read as a sentence
-    """Something that had to happen did not, in the time that it had."""
-
-
-async def until(what: str, happens: Callable[[], Awaitable[Any]], *, within_s: float, every_s: float = POLL_S) -> Any:
-    """Wait for something, by looking; gives what was found. Raises Stuck."""
-    loop = asyncio.get_running_loop()
-    end = loop.time() + within_s
-    while not (found := await happens()):
-        if loop.time() > end:
-            raise Stuck(f"not within {within_s:.0f} s: {what}")
-        await asyncio.sleep(every_s)
-    return found
-
-
-@dataclass(slots=True)
-class Database:
-    """A fresh, migrated database. `pool` is the program's role, `owner` the schema's owner: what a test does from outside."""
-
-    dsn: str
-    pool: asyncpg.Pool
-    owner: asyncpg.Pool
-
-
-@dataclass(slots=True)
-class Process:
-    """A process that this run started. Its log is its standard error."""
-
-    name: str
-    child: asyncio.subprocess.Process
-    log: Path
-    said: dict[str, Any] = field(default_factory=dict)  # its first line of output
-
-    @property
-    def pid(self) -> int:
-        return self.child.pid
-
-    @property
-    def is_alive(self) -> bool:
-        return self.child.returncode is None
-
-    def send(self, number: signal.Signals) -> None:
-        with suppress(ProcessLookupError):
-            self.child.send_signal(number)
-
-    async def kill(self) -> None:
-        """SIGKILL, and wait until it is gone."""
-        self.send(signal.SIGKILL)
-        await self.child.wait()
-
-    async def end(self) -> None:
-        """Tell it to end; kill it when it does not."""
-        if not self.is_alive:
-            return
-        self.send(signal.SIGCONT)
-        self.send(signal.SIGTERM)
-        try:
-            await asyncio.wait_for(self.child.wait(), END_S)
-        except TimeoutError:
-            await self.kill()
-
-    def rss_bytes(self) -> int:
-        """Memory in use, as the kernel counts it."""
-        return int(Path(f"/proc/{self.pid}/statm").read_text("ascii").split()[1]) * os.sysconf("SC_PAGE_SIZE")
-
-    def cpu_s(self) -> float:
-        """Processor time used so far."""
-        words = Path(f"/proc/{self.pid}/stat").read_text("ascii").rsplit(")", 1)[1].split()
-        return (int(words[11]) + int(words[12])) / os.sysconf("SC_CLK_TCK")
-
-    def state(self) -> str:
-        """What the kernel says: R runs, S sleeps, T is stopped …"""
-        return Path(f"/proc/{self.pid}/stat").read_text("ascii").rsplit(")", 1)[1].split()[0]
-
-    def complaints(self) -> list[str]:
-        """The last line of each traceback in its log."""
-        found: list[str] = []
-        inside = False
-        for line in self.log.read_text("utf-8", "replace").splitlines():
-            if line.startswith("Traceback"):
-                inside = True
-            elif inside and line and not line.startswith((" ", "\t")):
-                found.append(line[:200])
-                inside = False
-        return found
-
-
-class SandboxProcess:
-    """The sandbox in a process of its own, following the machine's clock. Its ledger is a file that outlives it."""
-
-    def __init__(self, process: Process, url: str, ledger: Path, http: aiohttp.ClientSession) -> None:
-        self.process = process
-        self.url = url
-        self.lag = timedelta(0)  # how far its clock is behind ours: it begins with its world
-        self._ledger = ledger
-        self._http = http
-        self._rows: list[dict[str, Any]] = []
-        self._read = 0
-
-    def rows(self) -> list[dict[str, Any]]:
-        """The whole ledger, as it stands on disk."""
-        with self._ledger.open("rb") as file:
-            file.seek(self._read)
-            new = file.read()
-        whole = new[: new.rfind(b"\n") + 1]
-        self._read += len(whole)
-        self._rows += [json.loads(line) for line in whole.splitlines()]
-        return self._rows
-
-    def sent(self) -> list[dict[str, Any]]:
-        """What it took: the only meaning of "sent"."""
-        return [row for row in self.rows() if row["kind"] == "accepted"]
-
-    async def state(self) -> dict[str, Any]:
-        return await self._call("GET", "state")
-
-    async def fault(self, *rows: Mapping[str, Any]) -> None:
-        """Add switches."""
-        await self._call("POST", "faults", {"faults": list(rows)})
-
-    async def faults(self) -> list[dict[str, Any]]:
-        """The switches, with how often each was hit."""
-        return (await self._call("GET", "faults"))["faults"]
-
-    async def heal(self) -> None:
-        """Take every switch away and answer what is held."""
-        await self._call("DELETE", "faults")
-
-    async def release(self) -> None:
-        await self._call("POST", "release")
-
-    async def say(self, **what: Any) -> dict[str, Any]:
-        """A person writes."""
-        return await self._call("POST", "say", what)
-
-    async def platform(self, **what: Any) -> dict[str, Any]:
-        """Meta acts."""
-        return await self._call("POST", "platform", what)
-
-    async def put(self, spec: WorldSpec) -> None:
-        """Begin this world."""
-        await self._call("POST", "world", data=spec.to_json())
-        self.lag = min([await self._look_at_clock() for _ in range(LOOKS)])
-
-    async def _look_at_clock(self) -> timedelta:
-        """Its clock moves on five times a second: of several looks the least lag is true."""
-        said = datetime.fromisoformat((await self.state())["at"])
-        seen = SystemClock().now()
-        await asyncio.sleep(POLL_S)
-        return seen - said
-
-    async def _call(self, method: str, path: str, body: Any = None, *, data: bytes | None = None) -> Any:
-        async with self._http.request(method, f"{self.url}/_sandbox/{path}", json=body, data=data) as answer:
-            text = await answer.text()
-            if answer.status != 200:
-                raise RuntimeError(f"the sandbox answers {answer.status} to {method} {path}: {text[:300]}")
-            return json.loads(text)
-
-
 @dataclass(slots=True)
 class Api:
     """The two applications of one process."""
@@ -239,7 +59,7 @@ class Api:
 class Stage:
     """One property's own. Made by `staged`; what it starts ends with it."""
 
-    def __init__(self, folder: Path, run: "Run", db: Database, http: aiohttp.ClientSession) -> None:
+    def __init__(self, folder: Path, server: Server, db: Database, http: aiohttp.ClientSession) -> None:
         self.folder = folder
         self.db = db
         self.clock: Clock = SystemClock()
@@ -247,7 +67,7 @@ class Stage:
         self.secret = "faults-" + secrets.token_hex(16)
         self.api_key = secrets.token_urlsafe(24)
         self.processes: list[Process] = []
-        self._run = run
+        self._server = server
         self._started = 0
         self._starting = asyncio.Semaphore(STARTED_AT_ONCE)
         self._config = folder / "config"
@@ -261,11 +81,9 @@ class Stage:
     def policy(self) -> Policy:
         return policies.load(str(self._policy))
 
-    @asynccontextmanager
-    async def another_database(self) -> AsyncGenerator[Database]:
+    def another_database(self) -> AbstractAsyncContextManager[Database]:
         """One more fresh one, for as long as it is needed."""
-        async with AsyncExitStack() as stack:
-            yield await self._run.database(stack)
+        return self._server.database()
 
     async def sandbox(self) -> SandboxProcess:
         """Start it, with no world of ours on it yet: `put` one."""
@@ -340,7 +158,8 @@ class Stage:
             **settings,
         }
         named = {f"WARMER_{name.upper()}": str(value) for name, value in ours.items()}
-        return {"PATH": os.defpath, "HOME": str(self.folder), "LANG": "C.UTF-8", "PYTHONUNBUFFERED": "1", **named}
+        own = {"PATH": os.defpath, "HOME": str(self.folder), "LANG": "C.UTF-8", "PYTHONUNBUFFERED": "1", "PYTHONPATH": SOURCE}
+        return {**own, **named}
 
     async def end(self) -> None:
         """End every process, side by side."""
@@ -361,7 +180,7 @@ class Stage:
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=errors,
-                preexec_fn=_die_with_us,
+                preexec_fn=die_with_us,
             )
         process = Process(log.stem, child, log)
         self.processes.append(process)
@@ -374,73 +193,13 @@ class Stage:
         return process
 
 
-class Run:
-    """One run of the harness: its folder and its server. Stages are made on it, one after the other."""
-
-    def __init__(self, folder: Path, server: LocalPostgres) -> None:
-        self.folder = folder
-        self.server = server
-        self._made = 0
-
-    @asynccontextmanager
-    async def staged(self, name: str) -> AsyncGenerator[Stage]:
-        """A stage for one property; all that it started has ended when this returns."""
-        folder = self.folder / name.lower()
-        folder.mkdir()
-        async with AsyncExitStack() as stack:
-            db = await self.database(stack)
-            http = await stack.enter_async_context(aiohttp.ClientSession(trust_env=False, timeout=aiohttp.ClientTimeout(total=60)))
-            stage = Stage(folder, self, db, http)
-            stack.push_async_callback(stage.end)
-            yield stage
-
-    async def database(self, stack: AsyncExitStack) -> Database:
-        """A fresh one, which goes with the stack."""
-        self._made += 1
-        name = f"faults_{self._made}"
-        await self._admin(f"create database {name} template {TEMPLATE} owner {ADMIN}")
-        stack.push_async_callback(self._admin, f"drop database {name} with (force)")
-        dsn, owner_dsn = self.server.dsn(name), self.server.dsn(name, ADMIN)
-        pool = await store_db.open_pool(dsn, application_name="faults", min_size=0, max_size=80)
-        stack.callback(pool.terminate)
-        owner = await store_db.open_pool(owner_dsn, application_name="faults-owner", min_size=0, max_size=10)
-        stack.callback(owner.terminate)
-        return Database(dsn, pool, owner)
-
-    async def make_template(self) -> None:
-        """A migrated database that the others are copied from."""
-        await self.server.ensure_database(TEMPLATE)
-        connection = await store_db.connect(self.server.dsn(TEMPLATE, ADMIN), application_name="faults")
-        try:
-            await migrate(connection, at=SystemClock().now())
-        finally:
-            await connection.close()
-
-    async def _admin(self, statement: str) -> None:
-        connection = await asyncpg.connect(self.server.admin_dsn)
-        try:
-            await connection.execute(statement)
-        finally:
-            await connection.close()
-
-
 @asynccontextmanager
-async def running(folder: Path) -> AsyncGenerator[Run]:
-    """A durable server of this run's own, ready to make stages on."""
-    settings = {"max_connections": str(CONNECTIONS_MAX)}
-    server = await asyncio.to_thread(LocalPostgres.start, folder / "postgres", settings=settings)
-    try:
-        run = Run(folder, server)
-        await run.make_template()
-        yield run
-    finally:
-        await asyncio.to_thread(server.close)
-
-
-_libc = ctypes.CDLL(None) if sys.platform == "linux" else None
-
-
-def _die_with_us() -> None:
-    """In the child, before it runs: the kernel kills it when this harness is gone, however that happens."""
-    if _libc is not None:
-        _libc.prctl(LINUX_PR_SET_PDEATHSIG, signal.SIGKILL)
+async def staged(server: Server, folder: Path) -> AsyncGenerator[Stage]:
+    """A stage for one property, in a new folder of its own; all that it started has ended when this returns."""
+    folder.mkdir()  # noqa: ASYNC240 - once, before anything runs
+    async with AsyncExitStack() as stack:
+        db = await stack.enter_async_context(server.database())
+        http = await stack.enter_async_context(aiohttp.ClientSession(trust_env=False, timeout=aiohttp.ClientTimeout(total=60)))
+        stage = Stage(folder, server, db, http)
+        stack.push_async_callback(stage.end)
+        yield stage

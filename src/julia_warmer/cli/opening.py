@@ -130,7 +130,8 @@ async def opened_pool(
     """The database, its schema as this program needs it. Raises StoreError."""
     async with opened_database(settings, durable=durable) as addresses:
         await bring_up_to_date(addresses, clock or SystemClock())
-        pool = await db.open_pool(addresses.app, application_name="warmer", max_size=pool_max or settings.pool_max)
+        name = f"warmer {os.getpid()}"  # so that pg_stat_activity says which process holds what
+        pool = await db.open_pool(addresses.app, application_name=name, max_size=pool_max or settings.pool_max)
         try:
             yield pool
         finally:

@@ -9,6 +9,7 @@ from tests.faults.properties import (
     r03_replay,
     r06_opt_out_race,
     r07_opt_out_coverage,
+    r08_jobs,
     r09_zombie,
     r10_caps,
     r11_throttles,
@@ -17,6 +18,8 @@ from tests.faults.properties import (
     r14_early_statuses,
     r15_batch_isolation,
     r16_foreign_payloads,
+    r17_fuzz,
+    r18_load,
     s01_signature,
 )
 from tests.faults.row import Draw, Row
@@ -38,6 +41,7 @@ _MODULES: tuple[Property, ...] = (
     r03_replay,
     r06_opt_out_race,
     r07_opt_out_coverage,
+    r08_jobs,
     r09_zombie,
     r10_caps,
     r11_throttles,
@@ -46,6 +50,8 @@ _MODULES: tuple[Property, ...] = (
     r14_early_statuses,
     r15_batch_isolation,
     r16_foreign_payloads,
+    r17_fuzz,
+    r18_load,
     s01_signature,
 )
 BUILT: dict[str, Property] = {module.NAME: module for module in _MODULES}

@@ -5,8 +5,9 @@ from typing import Any
 
 from tests.faults.fleet import found_fleet
 from tests.faults.judge import await_settled, finish, judge
+from tests.faults.platform import MAIL
 from tests.faults.row import Draw, Findings, Row
-from tests.faults.stage import MAIL, Stage
+from tests.faults.stage import Stage
 
 NAME = "R2"
 LIMIT_S = (900.0, 120.0)

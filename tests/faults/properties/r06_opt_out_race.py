@@ -11,9 +11,10 @@ from typing import Any
 
 from tests.faults.fleet import Fleet, found_fleet, phone_of
 from tests.faults.judge import await_settled, finish, judge
+from tests.faults.platform import MAIL, SandboxProcess
 from tests.faults.post import Sender, body, change, text
 from tests.faults.row import Draw, Findings, Row, p50_p99_ms
-from tests.faults.stage import MAIL, SandboxProcess, Stage
+from tests.faults.stage import Stage
 
 NAME = "R6"
 LIMIT_S = (900.0, 150.0)

@@ -11,9 +11,11 @@ from typing import Any
 
 from tests.faults.fleet import Chip, Fleet, found_fleet, phone_of
 from tests.faults.outside import drained, out, plan_again
+from tests.faults.platform import SandboxProcess
 from tests.faults.post import Sender, body, change, stamp, status, text
+from tests.faults.process import until
 from tests.faults.row import Draw, Findings, Row, p50_p99_ms
-from tests.faults.stage import SandboxProcess, Stage, until
+from tests.faults.stage import Stage
 
 NAME = "R7"
 LIMIT_S = (300.0, 90.0)

@@ -15,8 +15,10 @@ from julia_warmer.engine.wake import Step, wake
 from julia_warmer.store.db import transaction
 from tests.faults.fleet import found_fleet
 from tests.faults.judge import await_settled, finish, judge
+from tests.faults.platform import MAIL, SandboxProcess
+from tests.faults.process import Process, Stuck, until
 from tests.faults.row import Draw, Findings, Row
-from tests.faults.stage import MAIL, Process, SandboxProcess, Stage, Stuck, until
+from tests.faults.stage import Stage
 
 NAME = "R9"
 LIMIT_S = (1200.0, 150.0)

@@ -32,7 +32,8 @@ from julia_warmer.store.db import transaction
 from tests.faults.fleet import Fleet, found_fleet
 from tests.faults.outside import waiting_for_locks
 from tests.faults.row import Draw, Findings, Row
-from tests.faults.stage import Database, Stage
+from tests.faults.server import Database
+from tests.faults.stage import Stage
 
 NAME = "R10"
 LIMIT_S = (1500.0, 120.0)

@@ -12,8 +12,10 @@ from typing import Any
 
 from tests.faults.fleet import Fleet, found_fleet
 from tests.faults.judge import judge
+from tests.faults.platform import MAIL, SandboxProcess
+from tests.faults.process import Stuck, until
 from tests.faults.row import Draw, Findings, Row
-from tests.faults.stage import MAIL, SandboxProcess, Stage, Stuck, until
+from tests.faults.stage import Stage
 
 NAME = "R11"
 LIMIT_S = (600.0, 150.0)

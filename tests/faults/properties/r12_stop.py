@@ -14,9 +14,11 @@ from julia_warmer.engine.wake import Step, wake
 from julia_warmer.store.db import transaction
 from tests.faults.fleet import Chip, Fleet, found_fleet
 from tests.faults.judge import judge
+from tests.faults.platform import MAIL, SandboxProcess
 from tests.faults.post import Sender, body, change, status
+from tests.faults.process import until
 from tests.faults.row import Draw, Findings, Row, p50_p99_ms
-from tests.faults.stage import MAIL, Api, SandboxProcess, Stage, until
+from tests.faults.stage import Api, Stage
 
 NAME = "R12"
 LIMIT_S = (420.0, 120.0)

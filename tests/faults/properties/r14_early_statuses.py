@@ -8,9 +8,11 @@ from typing import Any
 
 from tests.faults.fleet import Fleet, found_fleet, phone_of
 from tests.faults.outside import Counts, counts_of, drained
+from tests.faults.platform import SandboxProcess
 from tests.faults.post import Sender, batches, status
+from tests.faults.process import until
 from tests.faults.row import Draw, Findings, Row, p50_p99_ms
-from tests.faults.stage import SandboxProcess, Stage, until
+from tests.faults.stage import Stage
 
 NAME = "R14"
 LIMIT_S = (300.0, 90.0)

@@ -6,8 +6,9 @@ import json
 
 from tests.faults.fleet import Fleet, found_fleet, phone_of
 from tests.faults.post import SIGNATURE, Sender, body, change, text
+from tests.faults.process import Stuck
 from tests.faults.row import Draw, Findings, Row, p50_p99_ms
-from tests.faults.stage import Stage, Stuck
+from tests.faults.stage import Stage
 
 NAME = "S1"
 LIMIT_S = (120.0, 60.0)
