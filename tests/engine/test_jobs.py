@@ -10,7 +10,7 @@ from pgqueuer.adapters.drivers.asyncpg import AsyncpgDriver
 
 from julia_warmer.engine import wake as wake_module
 from julia_warmer.engine.intake import take_delivery
-from julia_warmer.engine.jobs import RHYTHMS, run_worker
+from julia_warmer.engine.jobs import RHYTHMS, ListensFirst, run_worker
 from julia_warmer.engine.wake import Step, queue, wake
 from julia_warmer.store.db import transaction
 from tests.conftest import Database
@@ -123,6 +123,17 @@ async def test_a_failing_step_is_told_and_held_the_others_go_on_and_it_recovers(
         assert held <= 6  # it waits longer after each failure, whatever wakes it
         await db.owner.execute("alter table warmer.inbox_away rename to inbox")
         await until(lambda: count(db, "alerts where open_key = 'step:intake' and closed_at is not null", 1), "the alert is closed")
+
+
+async def test_a_probe_of_the_listener_does_not_overtake_it(db: Database) -> None:
+    driver, heard = ListensFirst(db.pool), asyncio.Queue[object]()
+    async with driver:
+        probe = asyncio.create_task(driver.notify("probes", "well?"))
+        await asyncio.wait({probe}, timeout=0.3)  # long enough for one that does not wait
+        assert not probe.done()
+        await driver.add_listener("probes", heard.put_nowait)
+        assert await asyncio.wait_for(heard.get(), PATIENCE_S) == "well?"
+        await probe
 
 
 async def test_cut_connections_are_made_again(db: Database, line: Line) -> None:

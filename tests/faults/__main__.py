@@ -1,4 +1,4 @@
-"""`python -m tests.faults`: plays the chosen properties one after the other, prints a table, exits 1 when a row is not ok."""
+"""`python -m tests.faults`: plays the chosen properties, prints a table, exits 1 when a row is not ok."""
 
 import argparse
 import asyncio
@@ -8,11 +8,14 @@ import sys
 import tempfile
 import traceback
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from rich.console import Console
 
-from tests.faults.properties import BUILT, NOT_YET
+from tests.faults import plan
+from tests.faults.plan import Part, Plan
+from tests.faults.properties import BUILT, COSTS
 from tests.faults.row import Draw, Row, show, with_draw, write_json
 from tests.faults.server import Server, running
 from tests.faults.stage import staged
@@ -23,63 +26,94 @@ SEED_MAX = 2**31
 def main(arguments: Sequence[str]) -> int:
     """Exit codes: 0 all held, 1 one did not, 2 wrong arguments."""
     given = _parse(arguments)
-    names = [name.strip().upper() for name in given.only.split(",") if name.strip()] or list(BUILT)
+    names = list(dict.fromkeys(name.strip().upper() for name in given.only.split(",") if name.strip())) or list(BUILT)
     if wrong := [name for name in names if name not in BUILT]:
-        for name in wrong:
-            print(f"{name}: {'not built yet' if name in NOT_YET else 'no such property'}", file=sys.stderr)
+        print(f"no such property: {', '.join(wrong)}; there are {', '.join(BUILT)}", file=sys.stderr)
         return 2
+    budget_min = given.budget or (plan.SHORT_MIN if given.short else plan.FULL_MIN)
+    chosen = plan.make([(name, COSTS[name]) for name in names], short=given.short, budget_min=budget_min)
     console = Console(width=None if sys.stdout.isatty() else 200)
-    console.print(f"seed {given.seed}{', short' if given.short else ''}: {' '.join(names)}", highlight=False)
+    console.print(f"seed {given.seed}: {chosen.said(budget_min)}", highlight=False)
     folder = Path(tempfile.mkdtemp(prefix="warmer-faults-"))
     try:
-        rows = asyncio.run(play(names, seed=given.seed, short=given.short, folder=folder))
+        rows = asyncio.run(play(chosen, seed=given.seed, folder=folder))
     finally:
         if given.keep:
             console.print(f"kept: {folder}", highlight=False)
         else:
             shutil.rmtree(folder, ignore_errors=True)
+    rows.sort(key=lambda row: names.index(row.name))
     show(rows, console)
     if given.json:
         write_json(given.json, rows, seed=given.seed)
     return 0 if all(row.ok for row in rows) else 1
 
 
-async def play(names: Sequence[str], *, seed: int, short: bool, folder: Path) -> list[Row]:
-    """Play these properties on one server, each on a stage of its own."""
-    rows: list[Row] = []
-    async with running(folder) as server:
-        for name in names:
-            print(f"  {name} …", file=sys.stderr, flush=True)
-            row = await _play_one(server, folder / name.lower(), name, seed=seed, short=short)
-            print(f"  {name} {'ok' if row.ok else 'NOT OK'} after {row.took_s:.0f} s", file=sys.stderr, flush=True)
-            rows.append(row)
-    return rows
-
-
-async def _play_one(server: Server, folder: Path, name: str, *, seed: int, short: bool) -> Row:
-    """One property. What breaks or hangs is a violation, and the next one is played."""
-    module, draw = BUILT[name], Draw.of(name, seed=seed, short=short)
+async def play(chosen: Plan, *, seed: int, folder: Path) -> list[Row]:
+    """Play a plan on one server, each property on a stage of its own. A failure of one ends no other."""
     loop = asyncio.get_running_loop()
-    began = loop.time()
-    try:
-        async with staged(server, folder) as stage:
-            try:
-                async with asyncio.timeout(draw.size(*module.LIMIT_S)):
-                    row = await module.run(stage, draw)
-            except Exception:
-                print(await stage.picture(), file=sys.stderr)
-                raise
-    except Exception as error:  # the harness goes on with the next property
-        traceback.print_exc()
-        text = " ".join(str(error).split()) or "it took longer than its limit"
-        row = Row(name=name, done="broke off", violations=1, note=f"{type(error).__name__}: {text[:1000]}")
-    return with_draw(row, draw, loop.time() - began)
+    lanes = asyncio.Semaphore(plan.AT_ONCE)
+    async with running(folder) as server:
+        game = _Game(server, folder, seed, len(chosen.parts), loop.time())
+
+        async def beside(part: Part) -> None:
+            async with lanes:
+                await game.play(part)
+
+        await asyncio.gather(*(beside(part) for part in chosen.together))
+        for part in chosen.alone:
+            await game.play(part)
+    return game.rows
+
+
+@dataclass(slots=True)
+class _Game:
+    """A run as it goes on; it says what begins and ends."""
+
+    server: Server
+    folder: Path
+    seed: int
+    number: int
+    began: float  # on the event loop's clock
+    rows: list[Row] = field(default_factory=list)
+
+    async def play(self, part: Part) -> None:
+        self._say(f"{part.name} …{' (short)' if part.short else ''} about {part.cost_s:.0f} s")
+        row = await self._play_one(part)
+        self.rows.append(row)
+        self._say(f"{part.name} {'ok' if row.ok else 'NOT OK: ' + row.note[:200]} after {row.took_s:.0f} s")
+
+    async def _play_one(self, part: Part) -> Row:
+        """What breaks or hangs is a violation of its property."""
+        module, draw = BUILT[part.name], Draw.of(part.name, seed=self.seed, short=part.short)
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        try:
+            async with staged(self.server, self.folder / part.name.lower()) as stage:
+                try:
+                    async with asyncio.timeout(draw.size(*module.LIMIT_S)):
+                        row = await module.run(stage, draw)
+                except Exception:
+                    print(await stage.picture(), file=sys.stderr)
+                    raise
+        except Exception as error:  # the harness goes on with the next property
+            traceback.print_exc()
+            text = " ".join(str(error).split()) or f"it took longer than its limit of {draw.size(*module.LIMIT_S):.0f} s"
+            row = Row(name=part.name, done="broke off", violations=1, note=f"{type(error).__name__}: {text[:1000]}")
+        return with_draw(row, draw, loop.time() - began)
+
+    def _say(self, what: str) -> None:
+        passed_s = int(asyncio.get_running_loop().time() - self.began)
+        print(f"  {passed_s // 60:2d}:{passed_s % 60:02d} [{len(self.rows)}/{self.number}] {what}", file=sys.stderr, flush=True)
 
 
 def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.faults", description=__doc__)
     parser.add_argument("--only", default="", help="properties, comma-separated: " + ",".join(BUILT))
     parser.add_argument("--short", action="store_true", help="a smaller draw of each")
+    parser.add_argument(
+        "--budget", type=float, metavar="MINUTES", help="what costs most is played short until the rest fits in (45; short 4)"
+    )
     parser.add_argument("--seed", type=int, default=secrets.randbelow(SEED_MAX), help="the same seed plays the same draws")
     parser.add_argument("--json", type=Path, help="write the rows here too")
     parser.add_argument("--keep", action="store_true", help="keep the folder with the logs, the ledgers and the database")

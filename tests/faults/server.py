@@ -15,7 +15,7 @@ from julia_warmer.store.local import LocalPostgres
 from julia_warmer.store.migrate import migrate
 
 TEMPLATE = "faults_template"
-CONNECTIONS_MAX = 400
+CONNECTIONS_MAX = 1000  # sixteen workers with ten each, more than once
 
 
 @dataclass(slots=True)

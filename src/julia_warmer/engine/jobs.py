@@ -16,13 +16,14 @@ import structlog
 from pgqueuer import PgQueuer
 from pgqueuer.adapters.drivers.asyncpg import AsyncpgPoolDriver
 from pgqueuer.models import Job, Schedule
+from pgqueuer.ports.driver import NotifyCallback
 
 from julia_warmer.clock import Clock
 from julia_warmer.engine import dispatch, intake, plan, review, route, upkeep
 from julia_warmer.engine.parts import Parts
 from julia_warmer.engine.wake import CHANNEL, Step, queue, wake
 from julia_warmer.store import jobs, platform
-from julia_warmer.store.db import transaction
+from julia_warmer.store.db import Pool, transaction
 from julia_warmer.store.platform import Alert
 
 POLL_AGE_S = 90.0  # with a look every 30 s, no account's quality is more than two minutes old
@@ -147,6 +148,26 @@ async def run_worker(parts: Parts, *, clock: Clock, stop: asyncio.Event | None =
         raise
 
 
+class ListensFirst(AsyncpgPoolDriver):
+    """PgQueuer's driver, whose probes do not overtake its LISTEN.
+
+    PgQueuer 1.6 begins to probe its listener before it listens; a busy machine then loses the first probe, and the loop breaks off ten
+    seconds later for a listener that is well.
+    """
+
+    def __init__(self, pool: Pool) -> None:
+        super().__init__(pool)
+        self._listens = asyncio.Event()
+
+    async def add_listener(self, channel: str, callback: NotifyCallback) -> None:
+        await super().add_listener(channel, callback)
+        self._listens.set()
+
+    async def notify(self, channel: str, payload: str) -> None:
+        await self._listens.wait()
+        await super().notify(channel, payload)
+
+
 @dataclass(slots=True)
 class _Trouble:
     """A step's failures in a row, here."""
@@ -182,7 +203,7 @@ class _Worker:
                 await self._pause(wait_s)
 
     async def _cycle(self) -> None:
-        driver = AsyncpgPoolDriver(self.parts.pool)
+        driver = ListensFirst(self.parts.pool)
         queuer = PgQueuer(driver, channel=CHANNEL, queries=queue(driver))
         for step, rhythm in RHYTHMS.items():
             queuer.entrypoint(step, concurrency_limit=rhythm.at_once, on_failure="hold")(partial(self._run_job, step))

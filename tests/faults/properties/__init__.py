@@ -1,8 +1,9 @@
-"""The properties, one module each: `NAME`, `LIMIT_S` (full, short) and `async def run(stage, draw) -> Row`."""
+"""The properties, one module each: `NAME`, `LIMIT_S` (full, short) and `async def run(stage, draw) -> Row`. Here stands what each costs."""
 
 from collections.abc import Awaitable
 from typing import Protocol
 
+from tests.faults.plan import Cost, Quiet
 from tests.faults.properties import (
     r01_kill,
     r02_ambiguous_answers,
@@ -35,24 +36,24 @@ class Property(Protocol):
     def run(self, stage: Stage, draw: Draw) -> Awaitable[Row]: ...
 
 
-_MODULES: tuple[Property, ...] = (
-    r01_kill,
-    r02_ambiguous_answers,
-    r03_replay,
-    r06_opt_out_race,
-    r07_opt_out_coverage,
-    r08_jobs,
-    r09_zombie,
-    r10_caps,
-    r11_throttles,
-    r12_stop,
-    r13_status_algebra,
-    r14_early_statuses,
-    r15_batch_isolation,
-    r16_foreign_payloads,
-    r17_fuzz,
-    r18_load,
-    s01_signature,
+_TABLE: tuple[tuple[Property, Cost], ...] = (
+    (r01_kill, Cost(full_s=180, short_s=100)),
+    (r02_ambiguous_answers, Cost(full_s=120, short_s=30)),
+    (r03_replay, Cost(full_s=15, short_s=5)),
+    (r06_opt_out_race, Cost(full_s=150, short_s=25)),
+    (r07_opt_out_coverage, Cost(full_s=20, short_s=10)),
+    (r08_jobs, Cost(full_s=200, short_s=35)),
+    (r09_zombie, Cost(full_s=500, short_s=25)),
+    (r10_caps, Cost(full_s=300, short_s=20)),
+    (r11_throttles, Cost(full_s=240, short_s=40, quiet=Quiet.IN_FULL)),
+    (r12_stop, Cost(full_s=120, short_s=30)),
+    (r13_status_algebra, Cost(full_s=60, short_s=10)),
+    (r14_early_statuses, Cost(full_s=40, short_s=10)),
+    (r15_batch_isolation, Cost(full_s=40, short_s=10)),
+    (r16_foreign_payloads, Cost(full_s=60, short_s=8)),
+    (r17_fuzz, Cost(full_s=280, short_s=8, quiet=Quiet.ALWAYS)),
+    (r18_load, Cost(full_s=640, short_s=25, quiet=Quiet.ALWAYS)),
+    (s01_signature, Cost(full_s=15, short_s=8)),
 )
-BUILT: dict[str, Property] = {module.NAME: module for module in _MODULES}
-NOT_YET = ("R4", "R5", "R17", "R18", "R20", "S2", "S3", "S4", "S5")
+BUILT: dict[str, Property] = {module.NAME: module for module, _ in _TABLE}
+COSTS: dict[str, Cost] = {module.NAME: cost for module, cost in _TABLE}

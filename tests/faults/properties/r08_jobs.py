@@ -53,7 +53,9 @@ async def run(stage: Stage, draw: Draw) -> Row:
     await _judge_effects(stage, works, found)
     await _judge_stranded(stage, found)
     found.violate("workers that ended", sum(not worker.is_alive for worker in workers))
-    later = await stage.db.pool.fetch("select extract(epoch from applied_at - received_at)::float8 as s from inbox")
+    later = await stage.db.pool.fetch(
+        "select extract(epoch from applied_at - received_at)::float8 as s from inbox where applied_at is not null"
+    )
     jobs = await stage.db.owner.fetchval("select count(distinct job_id)::int from pgqueuer_log where status = 'successful'")
     done = f"{works:,} deliveries with their wakes, {number} worker processes, {cuts.connections:,} connections cut in {cuts.rounds} s"
     note = [

@@ -68,7 +68,9 @@ async def run(stage: Stage, draw: Draw) -> Row:
     found.violate("answers other than 200", sum(n for code, n in sender.codes.items() if code != 200))
     found.expect(items / load_s >= ITEMS_S * 0.95, f"only {items / load_s:.0f} items a second")
     sends = await _seconds(stage, "select extract(epoch from accepted_at - due_at)::float8 as s from sends where accepted_at is not null")
-    applied = await _seconds(stage, "select extract(epoch from applied_at - received_at)::float8 as s from inbox")
+    applied = await _seconds(
+        stage, "select extract(epoch from applied_at - received_at)::float8 as s from inbox where applied_at is not null"
+    )
     note = [
         _judge("due to accepted", sends, found),
         _judge("POST to 200", sender.seconds, found),
