@@ -12,9 +12,10 @@ from starlette.responses import PlainTextResponse, Response
 from benchmarks import seeding
 from benchmarks.child import Orders
 from julia_warmer.api import public
-from julia_warmer.api.serve import serving
+from julia_warmer.api.serve import serving, settle_memory
 from julia_warmer.clock import VirtualClock
 from julia_warmer.cloud.client import GraphClient
+from julia_warmer.engine.door import Door
 from julia_warmer.engine.parts import Parts
 from julia_warmer.store import db
 
@@ -33,6 +34,7 @@ async def taking(dsn: str, is_kept: bool, secret: str) -> AsyncGenerator[Orders]
     app = public.public_app(parts, VirtualClock(seeding.AT))
     try:
         async with serving(app, host="127.0.0.1", port=0) as url:
+            settle_memory()
 
             async def tell() -> dict[str, Any]:
                 return {"url": url + public.PATH, "cpu_s": time.process_time()}
@@ -42,6 +44,6 @@ async def taking(dsn: str, is_kept: bool, secret: str) -> AsyncGenerator[Orders]
         await pool.close()
 
 
-async def answer_only(parts: Parts, body: bytes, *, at: datetime) -> Response:  # noqa: ARG001 - in the place of `public.take`
+async def answer_only(door: Door, body: bytes, *, at: datetime) -> Response:  # noqa: ARG001 - in the place of `public.take`
     """The floor: 200 at once."""
     return PlainTextResponse("ok\n")

@@ -17,14 +17,14 @@ from starlette.requests import ClientDisconnect
 from julia_warmer.api.telemetry import NO_TELEMETRY
 from julia_warmer.clock import Clock
 from julia_warmer.cloud.signature import HEADER, is_signed
-from julia_warmer.engine.intake import take_delivery
+from julia_warmer.engine.door import Door
+from julia_warmer.engine.group import Crowded
 from julia_warmer.engine.parts import Parts
 
 PATH = "/webhooks/meta"
 CHALLENGE_MAX = 256  # characters; Meta sends about ten digits
 READ_MAX_S = 30  # for the whole of a body, however slowly it drips
-KEEP_MAX_S = 20  # for its transaction, the wait for a connection included
-AWAY = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError)
+AWAY = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError, Crowded)
 
 log = structlog.get_logger(__name__)
 
@@ -35,6 +35,7 @@ def public_app(parts: Parts, clock: Clock) -> FastAPI:
     secrets = tuple(secret.get_secret_value() for secret in parts.settings.app_secrets)
     token = parts.settings.verify_token.get_secret_value() if parts.settings.verify_token else ""
     most = parts.settings.webhook_body_max
+    door = Door(parts.pool, parts.seal)
 
     @app.get("/healthz")
     async def healthz() -> Response:
@@ -57,7 +58,7 @@ def public_app(parts: Parts, clock: Clock) -> FastAPI:
             return cut_off("too large\n", 413)
         if not is_signed(body, only(request, HEADER), secrets):
             return refused()
-        return await take(parts, body, at=clock.now())
+        return await take(door, body, at=clock.now())
 
     _ = healthz, handshake, deliver
     return app
@@ -105,11 +106,10 @@ async def read_body(request: Request, most: int) -> bytes | None:
     return b"".join(parts)
 
 
-async def take(parts: Parts, body: bytes, *, at: datetime) -> Response:
-    """Keep the delivery and act on it, then 200. While the database is away it is 503: Meta comes again for seven days."""
+async def take(door: Door, body: bytes, *, at: datetime) -> Response:
+    """Keep the delivery and act on it, then 200. When it cannot be kept it is 503: Meta comes again for seven days."""
     try:
-        async with asyncio.timeout(KEEP_MAX_S):
-            await take_delivery(parts.pool, body, at=at, seal=parts.seal)
+        await door.take(body, at=at)
     except AWAY as error:
         log.warning("delivery_not_kept", reason=type(error).__name__)
         return PlainTextResponse("try again\n", 503, headers={"Retry-After": "5"})

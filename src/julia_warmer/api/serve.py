@@ -1,6 +1,7 @@
 """Serves an application inside the caller's process and loop, and takes no signal from it. It must not know which application."""
 
 import asyncio
+import gc
 import socket
 from collections.abc import AsyncGenerator, Callable, Generator
 from contextlib import asynccontextmanager, contextmanager
@@ -14,6 +15,7 @@ BACKLOG = 1024
 CONNECTIONS_MAX = 1000  # further callers get 503, and Meta comes back
 KEEP_ALIVE_S = 30
 SHUTDOWN_S = 10  # what a request in flight gets to end
+COLLECT_AFTER = (20_000, 20, 20)  # objects made, and collections of the generation before
 
 
 class ServeError(WarmerError):
@@ -66,6 +68,17 @@ async def serving(app: Callable[..., Any], *, host: str, port: int, setting: str
         await asyncio.wait([running])
         listener.close()
     running.result()  # what broke it, if something did
+
+
+def settle_memory() -> None:
+    """Once, when everything is loaded: leave what the start made out of every later collection, and collect more rarely.
+
+    Each request that waits for its commit keeps some hundred objects alive; with the defaults the collector looked through all of the
+    program for them again and again, a quarter of the processor time of a delivery and pauses of 50 ms.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*COLLECT_AFTER)
 
 
 def _listen(host: str, port: int, setting: str) -> socket.socket:

@@ -29,7 +29,7 @@ async def served(parts: "Parts", clock: Clock) -> AsyncGenerator[Addresses]:
     """Both applications, each on its port. Imported here, so that a missing secret is said at once."""
     from julia_warmer.api.internal import internal_app
     from julia_warmer.api.public import public_app
-    from julia_warmer.api.serve import serving
+    from julia_warmer.api.serve import serving, settle_memory
 
     settings = parts.settings
     async with AsyncExitStack() as stack:
@@ -37,7 +37,9 @@ async def served(parts: "Parts", clock: Clock) -> AsyncGenerator[Addresses]:
         webhook = await stack.enter_async_context(public)
         internal = internal_app(parts, clock)
         inside = serving(internal, host=settings.host, port=settings.internal_port, setting=INTERNAL)
-        yield Addresses(f"{webhook}/webhooks/meta", await stack.enter_async_context(inside))
+        address = await stack.enter_async_context(inside)
+        settle_memory()
+        yield Addresses(f"{webhook}/webhooks/meta", address)
 
 
 def check_ports(settings: Settings) -> None:

@@ -1,4 +1,4 @@
-"""What comes in: `receive` is the webhook's one transaction, `apply_inbox` turns what it stored into facts and their effects, once.
+"""What comes in: `receive_all` is the webhook's one transaction, `apply_inbox` turns what it stored into facts and their effects, once.
 
 It must not know HTTP or signatures. Why it is as it is: docs/decisions/0005-intake.md.
 """
@@ -12,17 +12,18 @@ from datetime import datetime, timedelta
 import asyncpg
 
 from julia_warmer.cloud.decode import decode
+from julia_warmer.cloud.glance import is_calm
 from julia_warmer.cloud.keys import natural_key
 from julia_warmer.core.events import Event, MessageReceived, OptOutRequested, Unrecognised, kind_of
 from julia_warmer.engine.effects import apply_facts
 from julia_warmer.engine.scene import Arrival
-from julia_warmer.engine.urgent import apply_opt_outs, apply_stops
+from julia_warmer.engine.urgent import OptedOut, apply_stops, is_urgent, stop_people
 from julia_warmer.engine.wake import Step, wake
 from julia_warmer.store import inbox
 from julia_warmer.store import people as people_store
 from julia_warmer.store.db import Connection, Pool
 from julia_warmer.store.facts import ensure_months
-from julia_warmer.store.inbox import Body, Quarantined
+from julia_warmer.store.inbox import Body, Kept, NewBody, Quarantined
 from julia_warmer.store.platform import Alert, add_alerts
 from julia_warmer.store.seal import Seal, SealBroken
 
@@ -46,13 +47,22 @@ REFUSALS = (
 )
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Delivery:
+    """A webhook body as it came, and what of it has to act before its 200."""
+
+    body: bytes
+    at: datetime
+    digest: bytes
+    urgent: tuple[Event, ...] = ()
+
+
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """What the webhook did. `calling`: sends to people who asked to stop whose request may be under way; see `await_calls`."""
+    """What became of a delivery. `stops`: of all stored with it. `calling`: sends to people who asked to stop: `await_calls`."""
 
     inbox_id: int
     repeated: bool
-    facts: int = 0
     opt_outs: int = 0
     stops: int = 0
     calling: tuple[int, ...] = ()
@@ -71,25 +81,46 @@ class Applied:
 # ------------------------------------------------------------------ before the 200
 
 
-async def receive(conn: Connection, body: bytes, *, at: datetime, seal: Seal) -> Receipt:
-    """Store a webhook body, and act at once on requests to stop and on what stops a number. The same bytes again do nothing more.
+def look_at(body: bytes, *, at: datetime) -> Delivery:
+    """A delivery that has just come in. Reads it only as far as it may have to act at once; odd content never raises."""
+    urgent = () if is_calm(body) else tuple(event for event in _decode(body, received_at=at) if is_urgent(event))
+    return Delivery(body, at, hashlib.sha256(body).digest(), urgent)
 
-    Call it in one transaction, answer 200 only after its commit and after `await_calls`. Odd content never raises.
+
+async def receive(conn: Connection, body: bytes, *, at: datetime, seal: Seal) -> Receipt:
+    """`receive_all` for one body."""
+    (receipt,) = await receive_all(conn, [look_at(body, at=at)], at=at, seal=seal)
+    return receipt
+
+
+async def receive_all(conn: Connection, deliveries: Sequence[Delivery], *, at: datetime, seal: Seal) -> list[Receipt]:
+    """Store webhook bodies, and act at once on requests to stop and on what stops a number. The same bytes again do nothing more.
+
+    Call it in one transaction, answer each 200 only after its commit and after `await_calls`.
     """
-    digest = hashlib.sha256(body).digest()
-    kept = await inbox.keep_body(conn, digest=digest, sealed=seal.close(body, use=BODY_USE), at=at)
-    if kept.repeated:
-        return Receipt(kept.id, True)
-    events = _decode(body, received_at=at)
-    stops = await _stop(conn, events, at=at)
-    opt_outs, calling = await _opt_out(conn, [event for event in events if isinstance(event, OptOutRequested)], at=at)
-    return Receipt(kept.id, False, len(events), opt_outs, stops, tuple(calling))
+    sealed = [NewBody(one.at, one.digest, seal.close(one.body, use=BODY_USE)) for one in deliveries]
+    kept = await inbox.keep_bodies(conn, sealed)
+    new = [one for one, row in zip(deliveries, kept, strict=True) if not row.repeated and one.urgent]
+    if not new:
+        return [Receipt(row.id, row.repeated) for row in kept]
+    stops = await _stop(conn, [event for one in new for event in one.urgent], at=at)
+    asked = [(one.digest, event) for one in new for event in one.urgent if isinstance(event, OptOutRequested)]
+    done = await _opt_out(conn, [event for _, event in asked], at=at)
+    return [_receipt(one, row, asked, done, stops) for one, row in zip(deliveries, kept, strict=True)]
+
+
+def _receipt(one: Delivery, kept: Kept, asked: Sequence[tuple[bytes, OptOutRequested]], done: Sequence[OptedOut], stops: int) -> Receipt:
+    if kept.repeated or not one.urgent:
+        return Receipt(kept.id, kept.repeated, stops=stops)
+    mine = [what for (digest, _), what in zip(asked, done, strict=True) if digest == one.digest]
+    calling = {send_id for what in mine for send_id in what.calling}
+    return Receipt(kept.id, False, sum(what.is_new for what in mine), stops, tuple(sorted(calling)))
 
 
 async def await_calls(pool: Pool, receipt: Receipt, *, wait_s: float = CALLS_WAIT_S) -> bool:
     """Wait until the requests to people who asked to stop have their answer; False when some have none after `wait_s`.
 
-    After the commit of `receive`, for it holds the people whom the answers have to be written to. Nothing new can begin by then.
+    After the commit of `receive_all`, for it holds the people whom the answers have to be written to. Nothing new can begin by then.
     """
     if not receipt.calling:
         return True
@@ -101,12 +132,18 @@ async def await_calls(pool: Pool, receipt: Receipt, *, wait_s: float = CALLS_WAI
     return False
 
 
-async def take_delivery(pool: Pool, body: bytes, *, at: datetime, seal: Seal) -> Receipt:
-    """The whole road to the 200: `receive` in its transaction, which also wakes the intake, then `await_calls`."""
+async def keep_group(pool: Pool, deliveries: Sequence[Delivery], *, at: datetime, seal: Seal) -> list[Receipt]:
+    """`receive_all` in a transaction of its own, which also wakes the intake when there is something new."""
     async with pool.acquire() as conn, conn.transaction():
-        receipt = await receive(conn, body, at=at, seal=seal)
-        if not receipt.repeated:
+        receipts = await receive_all(conn, deliveries, at=at, seal=seal)
+        if not all(receipt.repeated for receipt in receipts):
             await wake(conn, Step.INTAKE)
+    return receipts
+
+
+async def take_delivery(pool: Pool, body: bytes, *, at: datetime, seal: Seal) -> Receipt:
+    """The whole road to the 200 of one delivery by itself. The applications gather deliveries: `engine/door`."""
+    (receipt,) = await keep_group(pool, [look_at(body, at=at)], at=at, seal=seal)
     await await_calls(pool, receipt)
     return receipt
 
@@ -120,16 +157,17 @@ async def _stop(conn: Connection, events: Sequence[Event], *, at: datetime) -> i
         return sum([await _stop(conn, [event], at=at) for event in events]) if len(events) > 1 else 0
 
 
-async def _opt_out(conn: Connection, requests: Sequence[OptOutRequested], *, at: datetime) -> tuple[int, list[int]]:
+async def _opt_out(conn: Connection, requests: Sequence[OptOutRequested], *, at: datetime) -> list[OptedOut]:
     """Carry out opt-outs, one by one if the database refuses them together."""
     if not requests:
-        return 0, []
+        return []
     try:
         async with conn.transaction():
-            return await apply_opt_outs(conn, requests, at=at)
+            return await stop_people(conn, requests, at=at)
     except REFUSALS:
-        parts = [await _opt_out(conn, [request], at=at) for request in requests] if len(requests) > 1 else []
-    return sum(new for new, _ in parts), [send_id for _, calling in parts for send_id in calling]
+        if len(requests) == 1:
+            return [OptedOut(False)]
+        return [done for request in requests for done in await _opt_out(conn, [request], at=at)]
 
 
 # ------------------------------------------------------------------ after it

@@ -4,6 +4,7 @@ Locks in the order of all: portfolios, chips, contacts. It must not know how fac
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 from julia_warmer.core import hard, pauses
@@ -22,6 +23,11 @@ from julia_warmer.store.platform import Alert, ChipPauses, TemplateName
 
 NEEDS_SEND = frozenset({hard.HELD_DROPPED, *hard.TEMPLATE_CODES})  # codes whose meaning depends on the send that failed
 PLATFORM = "platform"
+
+
+def is_urgent(event: Event) -> bool:
+    """Whether this fact may have to act before the 200 to its webhook."""
+    return isinstance(event, OptOutRequested) or bool(hard.stops_for(event, held=True, template=""))
 
 
 # ------------------------------------------------------------------ stops
@@ -129,21 +135,40 @@ async def _tell(conn: Connection, target: str, text: str, reason: str, *, at: da
 # ------------------------------------------------------------------ opt-outs
 
 
+@dataclass(frozen=True, slots=True)
+class OptedOut:
+    """What one request to stop did. `calling`: sends to this person whose request may be under way."""
+
+    is_new: bool
+    calling: tuple[int, ...] = ()
+
+
 async def apply_opt_outs(conn: Connection, requests: Sequence[OptOutRequested], *, at: datetime) -> tuple[int, list[int]]:
+    """Stop these people. Returns how many requests were new, and the sends to them whose request may be under way."""
+    done = await stop_people(conn, requests, at=at)
+    return sum(one.is_new for one in done), sorted({send_id for one in done for send_id in one.calling})
+
+
+async def stop_people(conn: Connection, requests: Sequence[OptOutRequested], *, at: datetime) -> list[OptedOut]:
     """Stop these people: their consent, their name on the list, their planned and claimed messages. As often as one likes.
 
-    Returns how many requests were new, and the sends to these people whose request may be under way: the 200 waits for them.
+    Returns for each request what it did: its 200 waits for the calls that are under way.
     """
     names = [names_of(request.phone, request.user_id) for request in requests]
     found = await people.find_people(conn, names)
     locked = await people.lock_people(conn, sorted({contact_id for fitting in found for contact_id in fitting}))
-    asked = [one for request, name, ids in zip(requests, names, found, strict=True) for one in _opt_outs(request, name, ids, locked)]
-    new = await people.drop_recorded(conn, asked)
+    asked = [_opt_outs(request, name, ids, locked) for request, name, ids in zip(requests, names, found, strict=True)]
+    new = await people.drop_recorded(conn, [one for of_request in asked for one in of_request])
     await people.add_suppressions(conn, new)
     await people.withdraw(conn, new, at=at)
     await contacts.refresh_standing(conn, sorted({one.contact_id for one in new if one.contact_id is not None}), at=at)
     await people.cancel_sends(conn, _purposes(new), reason="asked to stop", at=at)
-    return len(new), await people.list_calling(conn, sorted(locked))
+    calling = await people.list_calling(conn, sorted(locked))
+    written = {id(one) for one in new}
+    return [
+        OptedOut(any(id(one) in written for one in of_request), tuple(call.id for call in calling if call.contact_id in ids))
+        for of_request, ids in zip(asked, found, strict=True)
+    ]
 
 
 def _opt_outs(request: OptOutRequested, names: Names, ids: Sequence[int], locked: dict[int, people.Person]) -> list[OptOut]:

@@ -1,5 +1,6 @@
 """Typed calls for webhook bodies and the quarantine. It must not know what a body says."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -7,6 +8,24 @@ from datetime import datetime
 from julia_warmer.store.db import Connection, load
 
 queries = load(__file__)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class NewBody:
+    """A delivery to be stored, sealed, under the sha256 of its bytes."""
+
+    received_at: datetime
+    digest: bytes
+    sealed: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A body as its row says: how often it came."""
+
+    id: int
+    digest: bytes
+    deliveries: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +65,25 @@ class Quarantined:
     item: bytes | None
 
 
-async def keep_body(conn: Connection, *, digest: bytes, sealed: bytes, at: datetime) -> Kept:
-    """Store a delivery. The transaction holds its row, so that a simultaneous second one waits for what this one does."""
-    kept = await queries.keep_body.fetchrow_as(Kept, conn, digest=digest, body=sealed, at=at)
-    assert kept is not None
-    return kept
+async def keep_bodies(conn: Connection, given: Sequence[NewBody]) -> list[Kept]:
+    """Store deliveries, in the order of their arrival. The transaction holds their rows: simultaneous second ones wait for it.
+
+    The same bytes twice in one call are one body; the second of them counts as repeated.
+    """
+    times = Counter(one.digest for one in given)
+    first = {one.digest: one for one in reversed(given)}
+    distinct = [first[digest] for digest in times]
+    rows = await queries.keep_bodies.fetch_as(
+        Stored,
+        conn,
+        received_ats=[one.received_at for one in distinct],
+        digests=[one.digest for one in distinct],
+        bodies=[one.sealed for one in distinct],
+        times=[times[one.digest] for one in distinct],
+    )
+    stored = {row.digest: row for row in rows}
+    new = {row.digest for row in rows if row.deliveries == times[row.digest]}
+    return [Kept(stored[one.digest].id, one.digest not in new or one is not first[one.digest]) for one in given]
 
 
 async def take_waiting(conn: Connection, *, limit: int, bytes_max: int) -> list[Body]:

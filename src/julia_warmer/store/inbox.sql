@@ -1,11 +1,19 @@
 -- Webhook bodies as they came, and what could not be used of them.
 
--- name: keep_body -> Kept
--- Stores a delivery once. The same bytes again only count one more delivery, and wait for the first to be committed.
-insert into inbox (received_at, digest, body)
-values ($at, $digest, $body)
-on conflict (digest) do update set deliveries = inbox.deliveries + 1
-returning id, deliveries > 1 as repeated;
+-- name: keep_bodies -> Stored
+-- Stores deliveries once, all in one statement; the same bytes again only count, and wait for the first to be committed.
+-- Ids follow the order of arrival; rows are written in the order of their digests, so that groups which share some never wait in a ring.
+with given as materialized (
+    select nextval('inbox_id_seq') as id, arrived.received_at, arrived.digest, arrived.body, arrived.times
+    from unnest($received_ats::timestamptz[], $digests::bytea[], $bodies::bytea[], $times::integer[])
+        as arrived (received_at, digest, body, times)
+)
+insert into inbox (id, received_at, digest, body, deliveries) overriding system value
+select given.id, given.received_at, given.digest, given.body, given.times
+from given
+order by given.digest
+on conflict (digest) do update set deliveries = inbox.deliveries + excluded.deliveries
+returning inbox.id, inbox.digest, inbox.deliveries;
 
 -- name: lock_waiting -> Waiting
 -- The oldest bodies that nobody applies at this moment, with their sealed size in bytes. Several workers take different ones.

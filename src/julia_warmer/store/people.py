@@ -13,6 +13,14 @@ PLATFORM_SOURCES = frozenset({"platform", "code"})  # WhatsApp's own switch: apa
 
 
 @dataclass(frozen=True, slots=True)
+class CallOf:
+    """A send whose request may be under way, and to whom."""
+
+    id: int
+    contact_id: int
+
+
+@dataclass(frozen=True, slots=True)
 class Names:
     """What a fact calls a person. Any of them may be missing."""
 
@@ -193,9 +201,9 @@ async def cancel_sends(conn: Connection, purposes: Mapping[int, str], *, reason:
     return [row["id"] for row in rows]
 
 
-async def list_calling(conn: Connection, contact_ids: Sequence[int]) -> list[int]:
+async def list_calling(conn: Connection, contact_ids: Sequence[int]) -> list[CallOf]:
     """Sends to these contacts whose request may be under way."""
-    return [row["id"] for row in await queries.list_calling.fetch(conn, contact_ids=contact_ids)]
+    return await queries.list_calling.fetch_as(CallOf, conn, contact_ids=contact_ids)
 
 
 async def count_calling(conn: Connection, ids: Sequence[int]) -> int:

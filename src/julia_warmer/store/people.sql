@@ -139,9 +139,9 @@ from open
 where sends.id = open.id and sends.state in ('planned', 'claimed')
 returning sends.id;
 
--- name: list_calling -> int
+-- name: list_calling -> CallOf
 -- Sends to these people whose request may be under way at this moment.
-select id from sends where contact_id = any($contact_ids::bigint[]) and state = 'calling' order by id;
+select id, contact_id from sends where contact_id = any($contact_ids::bigint[]) and state = 'calling' order by id;
 
 -- name: count_calling -> int
 -- How many of these sends still wait for the answer to their request.
