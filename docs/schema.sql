@@ -334,6 +334,14 @@ create table warmer.holds (
     constraint holds_kind_check check ((kind = any (array['restore'::text, 'spool'::text])))
 );
 
+create table warmer.identity (
+    id uuid default gen_random_uuid() not null,
+    is_one boolean default true not null,
+    constraint identity_pkey primary key (id),
+    constraint identity_is_one_key unique (is_one),
+    constraint identity_is_one_check check (is_one)
+);
+
 create table warmer.inbox (
     id bigint generated always as identity not null,
     received_at timestamptz not null,
@@ -727,6 +735,7 @@ grant delete, insert, select, update on warmer.decisions to warmer_app;
 grant delete, insert, select, update on warmer.events to warmer_app;
 grant delete, insert, select, update on warmer.health_log to warmer_app;
 grant delete, insert, select, update on warmer.holds to warmer_app;
+grant delete, insert, select, update on warmer.identity to warmer_app;
 grant delete, insert, select, update on warmer.inbox to warmer_app;
 grant select on warmer.migrations to warmer_app;
 grant delete, insert, select, update on warmer.pgqueuer to warmer_app;

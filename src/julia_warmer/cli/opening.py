@@ -23,13 +23,14 @@ from julia_warmer.cli.errors import CommandError
 from julia_warmer.clock import Clock, SystemClock
 from julia_warmer.config import Settings, data_key, load_settings
 from julia_warmer.core.policy import Policy
-from julia_warmer.store import db, migrate
+from julia_warmer.store import db, migrate, restores
 from julia_warmer.store.errors import StoreError
 from julia_warmer.store.keeper import ADMIN
 from julia_warmer.store.local import local_postgres
 from julia_warmer.store.seal import Seal
 
 if TYPE_CHECKING:
+    from julia_warmer.engine.journal import Journal
     from julia_warmer.engine.parts import Parts
 
 DATABASE, SANDBOX_DATABASE = "warmer", "warmer_sandbox"  # embedded: what the sandbox plays never meets what is real
@@ -140,9 +141,12 @@ async def opened_pool(
 
 @asynccontextmanager
 async def opened(
-    settings: Settings | None = None, *, clock: Clock | None = None, durable: bool = True, **given: Any
+    settings: Settings | None = None, *, clock: Clock | None = None, durable: bool = True, sends: bool = False, **given: Any
 ) -> AsyncGenerator["Parts"]:
-    """Everything a command or a server works with. Imported here: the HTTP client alone costs 300 ms, which lists need not pay."""
+    """Everything a command or a server works with. Imported here: the HTTP client alone costs 300 ms, which lists need not pay.
+
+    What `sends` for real keeps the journal.
+    """
     from julia_warmer.cloud.client import GraphClient
     from julia_warmer.engine.closed_days import national_holidays
     from julia_warmer.engine.parts import Parts
@@ -153,15 +157,25 @@ async def opened(
     async with AsyncExitStack() as stack:
         pool = await stack.enter_async_context(opened_pool(settings, clock=clock, durable=durable))
         graph = await stack.enter_async_context(GraphClient(version=settings.graph_version, sandbox_url=settings.sandbox_url))
+        seal = Seal(data_key(settings.config_dir))
         yield Parts(
             pool=pool,
             settings=settings,
             policy=policy,
-            seal=Seal(data_key(settings.config_dir)),
+            seal=seal,
             graph=graph,
             worker=worker_name(),
             holidays=national_holidays(clock.now()),
+            journal=await open_journal(pool, settings, seal) if sends else None,
         )
+
+
+async def open_journal(pool: db.Pool, settings: Settings, seal: Seal) -> "Journal":
+    """This machine's journal of this database."""
+    from julia_warmer.engine.journal import Journal
+
+    async with db.transaction(pool) as conn:
+        return Journal(settings.data_dir / "journal" / str(await restores.read_identity(conn)), seal)
 
 
 def worker_name() -> str:

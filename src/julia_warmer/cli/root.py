@@ -45,6 +45,12 @@ ENTRIES = (
     Entry("explain", "explain:app", WATCH, "Say what a webhook means, and why a chip or a person waits."),
     Entry("alerts", "alerts:alerts", WATCH, "Alerts that wait for a person, newest first."),
     Entry("unknown", "unknown:app", WATCH, "Sends of which nobody knows whether Meta took them."),
+    Entry(
+        "reconcile",
+        "reconcile:reconcile",
+        WATCH,
+        "After a restore: put back what this machine sent and the database forgot.",
+    ),
     Entry("stop", "stops:stop", WATCH, "Stop everything, or a part of it, at once."),
     Entry("release", "stops:release", WATCH, "Let go on what was stopped."),
 )

@@ -62,7 +62,7 @@ async def _up(settings: Settings, *, as_json: bool) -> None:
     from julia_warmer.engine.jobs import run_worker
 
     clock = SystemClock()
-    async with opened(settings, clock=clock) as parts, served(parts, clock) as addresses:
+    async with opened(settings, clock=clock, sends=True) as parts, served(parts, clock) as addresses:
         tell(addresses, as_json=as_json)
         await run_worker(parts, clock=clock)
 
@@ -78,7 +78,7 @@ async def _worker(settings: Settings, *, as_json: bool) -> None:
     from julia_warmer.engine.jobs import run_worker
 
     clock = SystemClock()
-    async with opened(settings, clock=clock) as parts:
+    async with opened(settings, clock=clock, sends=True) as parts:
         if as_json:
             print_json_line({"worker": parts.worker})
         else:

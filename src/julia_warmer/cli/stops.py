@@ -8,11 +8,12 @@ from julia_warmer.cli.errors import Misused
 from julia_warmer.cli.forms import AsJson
 from julia_warmer.cli.naming import LIST_MAX, find_account, find_campaign, find_chip, find_portfolio, find_template
 from julia_warmer.cli.opening import Act, do
-from julia_warmer.cli.output import plural, print_rows, tell
+from julia_warmer.cli.output import plural, print_rows, tell, warn
 from julia_warmer.core.commands import StopScope
 from julia_warmer.engine import control
 from julia_warmer.engine.control import Released, Stopped
-from julia_warmer.store import views
+from julia_warmer.engine.restore import People, ReleasedRestore, reasons_of, release_restore
+from julia_warmer.store import holds, views
 
 Scope = Annotated[StopScope | None, typer.Argument(help="What to stop.", show_default=False)]
 Name = Annotated[str | None, typer.Argument(help="Which one; nothing for `everything`.", show_default=False)]
@@ -46,9 +47,20 @@ def release(
     scope: Annotated[StopScope | None, typer.Argument(help="What to release.", show_default=False)] = None,
     name: Name = None,
     why: MaybeWhy = None,
+    restore: Annotated[bool, typer.Option("--restore", help="What is held because the database was restored from a backup.")] = False,
+    people: Annotated[
+        People | None,
+        typer.Option("--people", help="After a restore: whom to count as written to, where that is not known.", show_default=False),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Let go on what was stopped. The chips under it go on at half of what they last sent."""
+    """Let go on what was stopped. The chips under it go on at half of what they last sent.
+
+    With --restore: what is held after a restore. `warmer reconcile` first says what is known.
+    """
+    if restore:
+        _release_restore(scope, why, people, as_json=as_json)
+        return
     asked = _asked(scope, name, why, "release")
 
     async def work(act: Act) -> Released:
@@ -58,6 +70,21 @@ def release(
     released = do(work)
     chips = f"; {plural(len(released.chips), 'chip')} go on at half of what they last sent" if released.chips else ""
     tell(released, f"{_what(asked[0], name)} is released{chips}", as_json=as_json)
+
+
+def _release_restore(scope: StopScope | None, why: str | None, people: People | None, *, as_json: bool) -> None:
+    if scope is not None:
+        raise Misused("--restore releases everything that is held: leave the scope out")
+    if not (why or "").strip():
+        raise Misused("say why, for the history: warmer release --restore --why …")
+
+    async def work(act: Act) -> ReleasedRestore:
+        return await release_restore(act.conn, people, by=act.by, why=why or "", at=act.at)
+
+    done = do(work)
+    presumed = f"; {plural(done.presumed, 'person')} counted as written to by a campaign" if people is People.EVERYBODY else ""
+    cancelled = f"{plural(done.cancelled, 'send')} of before cancelled, to be planned anew"
+    tell(done, f"sending goes on: {cancelled}{presumed}", as_json=as_json)
 
 
 def _asked(scope: StopScope | None, name: str | None, why: str | None, verb: str) -> tuple[StopScope, str]:
@@ -97,6 +124,9 @@ def _show(as_json: bool) -> None:
     async def work(act: Act) -> list[views.Stop]:
         return await views.list_stops(act.conn, open_only=True, limit=LIST_MAX)
 
+    async def held(act: Act) -> list[holds.Hold]:
+        return await holds.list_holds(act.conn)
+
     columns = {
         "id": lambda row: row.id,
         "scope": lambda row: row.scope,
@@ -106,3 +136,6 @@ def _show(as_json: bool) -> None:
         "since (UTC)": lambda row: row.at,
     }
     print_rows(do(work), columns, title="Stops that hold", as_json=as_json, empty="nothing is stopped")
+    if not as_json:
+        for line in reasons_of(do(held)):
+            warn(line)

@@ -42,6 +42,7 @@ SETTLE_TRIES = 4  # a deadlock with another writer undoes the batch's transactio
 WAVES_FIRST = 8  # requests that follow one another in a batch, until we know how long one takes
 WAVES_MAX = 50
 LATE = NotAsked("it did not begin in time", again=True)
+UNREMEMBERED = NotAsked("the journal could not be written", again=True)
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -150,9 +151,20 @@ class _Turn:
         self.done.given_back += len(batch) - len(calls)
         if not calls:
             return False
+        await self._remember(calls, at)
         answers = await self._ask_all(calls, began + CALL_BEGINS_WITHIN_S)
         self.done.add(await self._settle(answers))
         return any(answer.result is LATE for answer in answers)
+
+    async def _remember(self, calls: Sequence[Call], at: datetime) -> None:
+        """Outside the database too, for it may be restored. Where that cannot be done nothing is sent."""
+        if self.parts.journal is None:
+            return
+        try:
+            self.parts.journal.write(calls, worker=self.parts.worker, at=at)
+        except OSError:
+            await self._settle([Answer(call, UNREMEMBERED) for call in calls])
+            raise
 
     async def _ask_all(self, calls: Sequence[Call], until: float) -> list[Answer]:
         """Ask for each, in order; as many at once as the setting says."""

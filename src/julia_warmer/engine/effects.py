@@ -26,7 +26,8 @@ from julia_warmer.core.events import (
 )
 from julia_warmer.engine.news import FLAGGED, alerts_for, write_news
 from julia_warmer.engine.persons import SINCE_MAX, judge_people, rename_people, resume_people
-from julia_warmer.engine.scene import Arrival, Places, Scene, find_places, meet
+from julia_warmer.engine.restore import recall
+from julia_warmer.engine.scene import Arrival, Places, Scene, attempt_of, find_places, meet
 from julia_warmer.engine.urgent import apply_opt_outs
 from julia_warmer.store import facts, inbound, people, platform
 from julia_warmer.store.db import Connection
@@ -67,10 +68,21 @@ async def apply_facts(conn: Connection, arrivals: Sequence[Arrival], *, at: date
     await write_news(conn, events, places, at=at)
     await _hear(conn, ours, places)  # waits for nobody, so it may lock chips in any order, but after those that were waited for
     scene = await meet(conn, events, places, also=[one.contact_id for one in early], at=at)
+    if (strange := _strange(events, scene)) and await recall(conn, strange, at=at):
+        scene = await meet(conn, events, places, also=[one.contact_id for one in early], at=at)
     new = [arrival.event for arrival in await _append(conn, ours, scene, at=at)]
     said = [Said(one.send_id, one.kind, one.at, one.code, one.category, one.pricing_type) for one in early]
     await _take_effect(conn, new, said, scene, at=at, seal=seal)
     return Written(len(new), strays)
+
+
+def _strange(events: Sequence[Event], scene: Scene) -> list[StatusFact]:
+    """Statuses of our numbers under an id that only we could have given, and that the database does not know."""
+    return [
+        event
+        for event in events
+        if isinstance(event, StatusFact) and not scene.send_of(event) and attempt_of(event) and scene.places.chip_of(event)
+    ]
 
 
 async def _take_effect(conn: Connection, new: Sequence[Event], early: list[Said], scene: Scene, *, at: datetime, seal: Seal) -> None:

@@ -19,7 +19,7 @@ from pgqueuer.models import Job, Schedule
 from pgqueuer.ports.driver import NotifyCallback
 
 from julia_warmer.clock import Clock
-from julia_warmer.engine import dispatch, intake, plan, review, route, upkeep
+from julia_warmer.engine import dispatch, intake, plan, restore, review, route, upkeep
 from julia_warmer.engine.parts import Parts
 from julia_warmer.engine.wake import CHANNEL, Step, queue, wake
 from julia_warmer.store import jobs, platform
@@ -34,6 +34,7 @@ LOOK_EVERY = timedelta(seconds=5)  # at the queue, in case its notice was lost
 HOLD_MAX_S = 60.0
 RESTART_MAX_S = 30.0
 WHY_MAX = 300  # characters
+SIGN_EVERY_S = 10.0  # a worker says that it is there, and compares its journal with the database
 DRAIN_S = 45.0  # a deploy waits for what has begun no longer than this
 
 log = structlog.get_logger(__name__)
@@ -103,6 +104,8 @@ async def _partitions(parts: Parts, clock: Clock) -> bool:
 async def _tidy(parts: Parts, clock: Clock) -> bool:
     async with transaction(parts.pool) as conn:
         await upkeep.tidy_up(conn, at=clock.now())
+    if parts.journal is not None:
+        parts.journal.forget(at=clock.now())
     return False
 
 
@@ -190,6 +193,8 @@ class _Worker:
 
     async def run(self) -> None:
         """Start PgQueuer as often as it breaks: the database went away, a connection was cut."""
+        if self.parts.journal is not None:
+            self.parts.journal.check(at=self.clock.now())
         failures = 0
         while not self.stop.is_set():
             began = asyncio.get_running_loop().time()
@@ -201,14 +206,18 @@ class _Worker:
                 wait_s = min(2.0 ** (failures - 1), RESTART_MAX_S)
                 log.warning("jobs begin again", worker=self.parts.worker, why=_why(error), wait_s=wait_s)
                 await self._pause(wait_s)
+        with suppress(Exception):  # the database may be away: then its row says that we did not end
+            await restore.end_work(self.parts)
 
     async def _cycle(self) -> None:
+        await restore.begin_work(self.parts, at=self.clock.now())
         driver = ListensFirst(self.parts.pool)
         queuer = PgQueuer(driver, channel=CHANNEL, queries=queue(driver))
         for step, rhythm in RHYTHMS.items():
             queuer.entrypoint(step, concurrency_limit=rhythm.at_once, on_failure="hold")(partial(self._run_job, step))
             queuer.schedule(step, rhythm.cron)(partial(self._tick, step))
         ending = asyncio.create_task(self._end(queuer.shutdown))
+        watching = asyncio.create_task(self._watch())
         try:
             await self._wake_all()
             await queuer.run(
@@ -219,6 +228,19 @@ class _Worker:
             )
         finally:
             ending.cancel()
+            watching.cancel()
+
+    async def _watch(self) -> None:
+        """A database may be restored under a worker that goes on."""
+        while True:
+            await self._pause(SIGN_EVERY_S)
+            try:
+                await restore.compare(self.parts.pool, self.parts.journal, at=self.clock.now())
+                await restore.give_sign(self.parts, at=self.clock.now())
+            except Exception as error:  # a database that is away is said by the supervisor
+                log.warning("no sign given", worker=self.parts.worker, why=_why(error))
+            if self.stop.is_set():
+                return
 
     async def _end(self, shutdown: asyncio.Event) -> None:
         await self.stop.wait()

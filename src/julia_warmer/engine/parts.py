@@ -6,6 +6,7 @@ from datetime import date
 from julia_warmer.cloud.client import GraphClient
 from julia_warmer.config import Settings
 from julia_warmer.core.policy import Policy
+from julia_warmer.engine.journal import Journal
 from julia_warmer.store.db import Pool
 from julia_warmer.store.seal import Seal
 
@@ -21,3 +22,4 @@ class Parts:
     graph: GraphClient
     worker: str  # a name that no other process has: leases are written under it
     holidays: frozenset[date] = frozenset()
+    journal: Journal | None = None  # None: this process sends nothing for real

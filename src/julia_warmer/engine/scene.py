@@ -110,12 +110,12 @@ async def find_places(conn: Connection, events: Iterable[Fact]) -> Places:
 async def find_sends_of(conn: Connection, statuses: Sequence[StatusFact]) -> dict[str, SendRef]:
     """Our sends by message id; those that the id does not find, by the id that we gave to the attempt."""
     found = await facts.find_sends(conn, list({status.message_id for status in statuses}))
-    rest = {ours: status.message_id for status in statuses if status.message_id not in found and (ours := _attempt_of(status))}
+    rest = {ours: status.message_id for status in statuses if status.message_id not in found and (ours := attempt_of(status))}
     by_attempt = await facts.find_attempts(conn, list(rest))
     return found | {rest[UUID(name)]: send for name, send in by_attempt.items()}
 
 
-def _attempt_of(status: StatusFact) -> UUID | None:
+def attempt_of(status: StatusFact) -> UUID | None:
     """The attempt whose id the platform echoed; None when there is none, or it is not one of ours."""
     try:
         return UUID(status.ours) if status.ours else None

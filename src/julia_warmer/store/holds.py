@@ -34,13 +34,22 @@ class Crew:
     seen_at: datetime | None
 
 
+async def lock_portfolios(conn: Connection) -> None:
+    """The first lock of every change to what may be sent: nothing begins until the transaction ends."""
+    await queries.lock_portfolios.fetch(conn)
+
+
 async def list_holds(conn: Connection) -> list[Hold]:
     return await queries.list_holds.fetch_as(Hold, conn)
 
 
-async def put_hold(conn: Connection, kind: HoldKind, holder: str, *, reason: str, at: datetime) -> bool:
-    """Hold everything; true when this hold is new. After the commit no claim and no request begins."""
-    await queries.lock_portfolios.fetch(conn)
+async def put_hold(conn: Connection, kind: HoldKind, holder: str, *, reason: str, at: datetime, wait: bool = True) -> bool:
+    """Hold everything; true when this hold is new. After the commit no claim and no request begins.
+
+    `wait=False` is for who holds locks that come after the portfolios': a batch that is beginning at that moment may still go out.
+    """
+    if wait:
+        await lock_portfolios(conn)
     return await queries.put_hold.fetchval(conn, kind=kind, holder=holder, reason=reason, at=at)
 
 

@@ -15,7 +15,7 @@ from julia_warmer.clock import Clock
 from julia_warmer.config import Settings
 from julia_warmer.core.model import ChipStatus
 from julia_warmer.store import checks as store
-from julia_warmer.store import db, migrate, views
+from julia_warmer.store import db, holds, migrate, views
 from julia_warmer.store.errors import SchemaOlderError, StoreError
 
 VERSION_MIN = 150000
@@ -23,6 +23,10 @@ CLOCK_OFF_MAX = timedelta(seconds=2)
 WORKER_QUIET_MAX = timedelta(minutes=5)
 TEMPLATES_OLD = timedelta(hours=24)
 TRANSACTION_POOLER_PORT = 6543  # Supabase's and others'
+MENDS = {
+    holds.HoldKind.RESTORE: "`warmer reconcile`, then `warmer release --restore --why …`",
+    holds.HoldKind.SPOOL: "nothing to do while the webhooks are taken in; else see the log of the process that holds",
+}
 SENDING = (ChipStatus.WARMING, ChipStatus.READY, ChipStatus.ACTIVE)
 
 
@@ -129,6 +133,7 @@ async def check_rows(conn: db.Connection, *, at: datetime) -> Sequence[Finding]:
         *_templates(accounts, await views.list_templates(conn, limit=LIST_MAX), at),
         *_money(await views.list_portfolios(conn, at=at, limit=LIST_MAX), await views.list_prices(conn, limit=LIST_MAX)),
         *_worker(ready, chips, at),
+        *(fail("held", f"nothing is sent: {hold.reason}", MENDS[hold.kind]) for hold in await holds.list_holds(conn)),
     )
 
 

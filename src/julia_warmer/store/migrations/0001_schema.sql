@@ -479,6 +479,13 @@ create table warmer.workers (
     seen_at  timestamptz not null
 );
 
+-- Which database this is: the journal outside it is kept by this id, and a restored backup brings it back.
+create table warmer.identity (
+    id     uuid primary key default gen_random_uuid(),
+    is_one boolean not null unique default true check (is_one)
+);
+insert into warmer.identity default values;
+
 create table warmer.policies (
     id         bigint generated always as identity primary key,
     name       text not null,
