@@ -283,6 +283,19 @@ def test_nothing_is_left_when_the_keeper_is_killed_and_the_next_start_works(made
     assert not list(runtime.iterdir())
 
 
+def test_a_keeper_whose_folder_was_removed_leaves_the_new_servers_notice_alone(tmp_path: Path, runtime: Path):
+    home = tmp_path / "home"
+    first = LocalPostgres.start(home, runtime_dir=runtime, durable=False)
+    shutil.rmtree(home)
+    with closing(LocalPostgres.start(home, runtime_dir=runtime, durable=False)) as second:
+        first.close()
+        wait_for(lambda: not first.socket_dir.parent.exists(), "the first keeper has ended")
+        notice = Notice.read(Places(home).notice)
+        assert notice is not None
+        assert notice.socket_dir == str(second.socket_dir)
+        assert answer(second.admin_dsn, "select 1") == 1
+
+
 def test_a_killed_server_is_recovered_with_what_was_committed(made_home: Path, runtime: Path):
     with closing(LocalPostgres.start(made_home, runtime_dir=runtime)) as server:
         asyncio.run(run(server.admin_dsn, "create table if not exists kept as select 42 as value"))

@@ -23,7 +23,7 @@ from julia_warmer.cli.errors import CommandError
 from julia_warmer.clock import Clock, SystemClock
 from julia_warmer.config import Settings, data_key, load_settings
 from julia_warmer.core.policy import Policy
-from julia_warmer.store import db, migrate, restores
+from julia_warmer.store import checks, db, migrate, restores
 from julia_warmer.store.errors import StoreError
 from julia_warmer.store.keeper import ADMIN
 from julia_warmer.store.local import local_postgres
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 DATABASE, SANDBOX_DATABASE = "warmer", "warmer_sandbox"  # embedded: what the sandbox plays never meets what is real
 TOKEN_BYTES_MAX = 4096
+COMMAND_POOL_MAX = 4  # connections of a command that asks Meta for several accounts at a time
 T = TypeVar("T")
 
 
@@ -94,7 +95,7 @@ async def _do(work: Callable[[Act], Awaitable[T]], settings: Settings) -> T:
 
 async def _with_parts(work: Callable[["Parts", Clock], Awaitable[T]]) -> T:
     clock = SystemClock()
-    async with opened(load_settings(), clock=clock) as parts:
+    async with opened(load_settings(), clock=clock, pool_max=COMMAND_POOL_MAX) as parts:
         return await work(parts, clock)
 
 
@@ -124,12 +125,21 @@ async def bring_up_to_date(addresses: Addresses, clock: Clock) -> None:
         await connection.close()
 
 
+async def check_start(addresses: Addresses, settings: Settings) -> None:
+    """Refuse a start that could not work: StoreError with the mend. Nobody stands between us and the embedded server."""
+    await checks.check_start(
+        addresses.app, connections=settings.pool_max, application_name="warmer start", may_be_pooler=not addresses.embedded
+    )
+
+
 @asynccontextmanager
 async def opened_pool(
     settings: Settings, *, clock: Clock | None = None, durable: bool = True, pool_max: int | None = None
 ) -> AsyncGenerator[db.Pool]:
     """The database, its schema as this program needs it. Raises StoreError."""
     async with opened_database(settings, durable=durable) as addresses:
+        if pool_max is None:  # what lasts; a command asks for few connections, one at first
+            await check_start(addresses, settings)
         await bring_up_to_date(addresses, clock or SystemClock())
         name = f"warmer {os.getpid()}"  # so that pg_stat_activity says which process holds what
         pool = await db.open_pool(addresses.app, application_name=name, max_size=pool_max or settings.pool_max)
@@ -141,7 +151,13 @@ async def opened_pool(
 
 @asynccontextmanager
 async def opened(
-    settings: Settings | None = None, *, clock: Clock | None = None, durable: bool = True, sends: bool = False, **given: Any
+    settings: Settings | None = None,
+    *,
+    clock: Clock | None = None,
+    durable: bool = True,
+    sends: bool = False,
+    pool_max: int | None = None,
+    **given: Any,
 ) -> AsyncGenerator["Parts"]:
     """Everything a command or a server works with. Imported here: the HTTP client alone costs 300 ms, which lists need not pay.
 
@@ -155,7 +171,7 @@ async def opened(
     clock = clock or SystemClock()
     policy = policies.load(settings.policy)
     async with AsyncExitStack() as stack:
-        pool = await stack.enter_async_context(opened_pool(settings, clock=clock, durable=durable))
+        pool = await stack.enter_async_context(opened_pool(settings, clock=clock, durable=durable, pool_max=pool_max))
         graph = await stack.enter_async_context(GraphClient(version=settings.graph_version, sandbox_url=settings.sandbox_url))
         seal = Seal(data_key(settings.config_dir))
         yield Parts(

@@ -23,7 +23,7 @@ async def _reconcile() -> Reconciled:
     from julia_warmer.engine import restore
 
     settings, clock = load_settings(), SystemClock()
-    async with opened_pool(settings, clock=clock) as pool:
+    async with opened_pool(settings, clock=clock, pool_max=2) as pool:
         journal = await open_journal(pool, settings, Seal(data_key(settings.config_dir)))
         return await restore.reconcile(pool, journal, at=clock.now())
 

@@ -169,7 +169,7 @@ def main(order: Order) -> int:
         print(f"{type(error).__name__}: {error}", file=sys.stderr, flush=True)
         return 1
     finally:
-        places.notice.unlink(missing_ok=True)
+        _withdraw(places, private)
         shutil.rmtree(private, ignore_errors=True)
         os.close(order.guard_fd)  # before the users' lock, so that who waits for that lock finds the place free
 
@@ -188,8 +188,18 @@ def _keep(places: Places, programs: Programs, order: Order, socket_dir: Path, us
         # Not before it is ready: a server that is just coming up may not hear the first signal.
         threading.Thread(target=_stop_when_unused, args=(users, server), daemon=True).start()
     status = server.wait()
-    places.notice.unlink(missing_ok=True)
+    _withdraw(places, socket_dir.parent)
     return status
+
+
+def _withdraw(places: Places, private: Path) -> None:
+    """Take our notice back. Where the data folder was removed under us, the one that stands there now is another keeper's."""
+    try:
+        notice = Notice.read(places.notice)
+    except (OSError, TypeError, ValueError):  # not one of ours
+        return
+    if notice is not None and Path(notice.socket_dir).parent == private:
+        places.notice.unlink(missing_ok=True)
 
 
 def settings(socket_dir: Path, more: Mapping[str, str], *, durable: bool) -> dict[str, str]:

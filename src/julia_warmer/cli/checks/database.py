@@ -4,7 +4,6 @@ from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from urllib.parse import urlsplit
 
 import asyncpg
 
@@ -22,7 +21,6 @@ VERSION_MIN = 150000
 CLOCK_OFF_MAX = timedelta(seconds=2)
 WORKER_QUIET_MAX = timedelta(minutes=5)
 TEMPLATES_OLD = timedelta(hours=24)
-TRANSACTION_POOLER_PORT = 6543  # Supabase's and others'
 MENDS = {
     holds.HoldKind.RESTORE: "`warmer reconcile`, then `warmer release --restore --why …`",
     holds.HoldKind.SPOOL: "nothing to do while the webhooks are taken in; else see the log of the process that holds",
@@ -44,13 +42,11 @@ async def examined(settings: Settings, clock: Clock) -> AsyncGenerator[Patient]:
     try:
         async with opened_database(settings) as addresses:
             first = await db.connect(addresses.app, application_name="warmer doctor")
-            second = await db.connect(addresses.app, application_name="warmer doctor")
             try:
                 schema = await _schema(first, addresses)
-                findings = [*await _server(first, second, settings, addresses, clock), schema]
+                findings = [*await _server(first, settings, addresses, clock), schema]
                 yield Patient(tuple(findings), None if schema.mend else first)
             finally:
-                await second.close()
                 await first.close()
     except StoreError as error:
         message, _, mend = str(error).splitlines()[0].rpartition(": ")
@@ -69,16 +65,13 @@ async def _schema(conn: db.Connection, addresses: Addresses) -> Finding:
     return ok("schema", f"at {len(migrate.read_migrations())}, as this program needs it")
 
 
-async def _server(
-    first: asyncpg.Connection, second: asyncpg.Connection, settings: Settings, addresses: Addresses, clock: Clock
-) -> Sequence[Finding]:
+async def _server(conn: asyncpg.Connection, settings: Settings, addresses: Addresses, clock: Clock) -> Sequence[Finding]:
     asked_at = clock.now()
-    server = await store.read_server(first)
-    other = await store.read_server(second)
+    server = await store.read_server(conn)
     return (
         _version(server, addresses),
         _role(server),
-        _direct(server, other, addresses),
+        await _direct(addresses),
         _room(server, settings),
         _clock(server, asked_at),
     )
@@ -97,21 +90,18 @@ def _role(server: store.Server) -> Finding:
     return warn("database role", f"{server.role} owns {server.tables_owned} tables: it could change what only grows", mend)
 
 
-def _direct(first: store.Server, second: store.Server, addresses: Addresses) -> Finding:
-    """A transaction pooler serves two idle connections by one process; LISTEN and prepared statements then break."""
-    port = urlsplit(addresses.app).port if not addresses.embedded else None
-    if first.pid == second.pid or port == TRANSACTION_POOLER_PORT:
-        return fail("direct connection", "a transaction pooler stands between", "use the direct or session address, such as port 5432")
-    return ok("direct connection", "no transaction pooler between")
+async def _direct(addresses: Addresses) -> Finding:
+    """A transaction pooler breaks LISTEN, prepared statements and what is set for a session."""
+    pooler = None if addresses.embedded else await store.find_pooler(addresses.app, application_name="warmer doctor")
+    return fail("direct connection", pooler, store.POOLER_MEND) if pooler else ok("direct connection", "no transaction pooler between")
 
 
 def _room(server: store.Server, settings: Settings) -> Finding:
-    limit = server.connections_max if server.role_max < 0 else min(server.connections_max, server.role_max)
-    free = limit - server.connections_used
-    found = f"{free} of {limit} connections free, WARMER_POOL_MAX is {settings.pool_max}"
-    if free >= settings.pool_max:
+    room = store.room_of(server)
+    found = f"{room.free} of {room.limit} free ({room.setting}), WARMER_POOL_MAX is {settings.pool_max} for each process"
+    if room.free >= settings.pool_max:
         return ok("connections", found)
-    return warn("connections", found, "lower WARMER_POOL_MAX, or raise max_connections: each process may use as many")
+    return warn("connections", found, f"lower WARMER_POOL_MAX, or raise the {room.setting}")
 
 
 def _clock(server: store.Server, asked_at: datetime) -> Finding:
