@@ -88,6 +88,9 @@ async def _fleet(place: Place, chips: int, size: Size) -> AsyncGenerator[Fleet]:
             portfolios = max(1, chips // size.chips_a_portfolio)
             await seeding.add_fleet(conn, seeding.Fleet(chips, portfolios), budget=50, messaging_limit=10_000)
             await seeding.add_counts(conn)
+            if chips == size.chips[0]:
+                await reviewing.queries.keep_hours.execute(conn)
+            await seeding.fold_hours(conn)
             await seeding.settle_down(conn)
         ours = await stack.enter_async_context(started("benchmarks.reviewing:ours", dsn=database.dsn))
         bare = await stack.enter_async_context(started("benchmarks.reviewing:bare", dsn=database.owner_dsn))

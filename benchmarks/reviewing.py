@@ -62,6 +62,7 @@ async def _touch(conn: Connection, at: datetime) -> list[int]:
     """One batch. Returns the chips."""
     ids = [row["id"] for row in await queries.lock_due.fetch(conn, at=at, limit=REVIEW_MAX)]
     await queries.sum_counts.fetch(conn, chip_ids=ids, since=at - 30 * DAY)
+    await queries.read_months.fetch(conn, chip_ids=ids)
     await queries.sum_days.fetch(conn, chip_ids=ids, since=at.date() - 30 * DAY)
     await queries.max_scores.fetch(conn, chip_ids=ids, since=at - DAY)
     await queries.write_chips.execute(conn, chip_ids=ids, at=at)

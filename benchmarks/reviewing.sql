@@ -14,15 +14,15 @@ select chips.id, chips.status, chips.phase, chips.phase_since, chips.paused_from
 from chips;
 
 -- name: keep_scores -> none
--- scores with their terms,
+-- scores,
 create table bench_scores as
-select health_log.chip_id, health_log.score, health_log.terms from health_log where health_log.at = $at;
+select health_log.chip_id, health_log.score from health_log where health_log.at = $at;
 
 -- name: keep_decisions -> none
 -- and decisions with their snapshots.
 create table bench_decisions as
 select distinct on (decisions.chip_id)
-       decisions.chip_id, decisions.policy, decisions.snapshot, decisions.decision, decisions.changes
+       decisions.chip_id, decisions.policy, decisions.status, decisions.changes, decisions.record
 from decisions
 where decisions.at = $at
 order by decisions.chip_id, decisions.id desc;
@@ -32,18 +32,22 @@ order by decisions.chip_id, decisions.id desc;
 select chips.id
 from chips
 where chips.look_again_at <= $at
-order by chips.look_again_at, chips.id
+order by chips.look_again_at, chips.portfolio_id, chips.id
 limit $limit
 for no key update skip locked;
 
 -- name: sum_counts -> CountsRow
--- Each column of a month of counts, added up: the least that brings all of it to one row a chip.
+-- Each column of the hours that are not folded yet, added up: the least that brings all of it to one row a chip.
 select counts.chip_id, sum(counts.accepted), sum(counts.reached), sum(counts.delivered), sum(counts.read), sum(counts.replied),
        sum(counts.opted_out), sum(counts.undeliverable), sum(counts.limited), sum(counts.held), sum(counts.failed), sum(counts.unknown),
        sum(counts.received), sum(counts.conversations), bit_or(counts.media), sum(counts.spam), sum(counts.warnings), sum(counts.calls)
 from chip_counts as counts
 where counts.chip_id = any($chip_ids::bigint[]) and counts.hour >= $since
 group by counts.chip_id;
+
+-- name: read_months -> MonthRow
+-- The folded hours, as they are.
+select chip_months.chip_id, chip_months.hours from chip_months where chip_months.chip_id = any($chip_ids::bigint[]);
 
 -- name: sum_days -> DaysRow
 -- The month's days.
@@ -73,13 +77,13 @@ where chips.id = any($chip_ids::bigint[]) and kept.id = any($chip_ids) and kept.
 
 -- name: write_scores -> none
 -- The scores again, for this moment.
-insert into health_log (chip_id, at, score, terms)
-select kept.chip_id, $at, kept.score, kept.terms from bench_scores as kept where kept.chip_id = any($chip_ids::bigint[]);
+insert into health_log (chip_id, at, score)
+select kept.chip_id, $at, kept.score from bench_scores as kept where kept.chip_id = any($chip_ids::bigint[]);
 
 -- name: write_decisions -> none
 -- The decisions again, for this moment.
-insert into decisions (chip_id, at, policy, snapshot, decision, changes)
-select kept.chip_id, $at, kept.policy, kept.snapshot, kept.decision, kept.changes
+insert into decisions (chip_id, at, policy, status, changes, record)
+select kept.chip_id, $at, kept.policy, kept.status, kept.changes, kept.record
 from bench_decisions as kept
 where kept.chip_id = any($chip_ids::bigint[]);
 
@@ -93,6 +97,11 @@ on conflict (chip_id, day) do update set granted = greatest(chip_days.granted, e
 
 -- ---------------------------------------------------------------- the sprint
 
+-- name: keep_hours -> none
+-- The hours of before they were folded, for the sprint's interactions.
+create table bench_hours as
+select counts.chip_id, counts.hour, counts.accepted, counts.received, counts.failed from chip_counts as counts;
+
 -- name: add_said -> none
 -- The sprint's interactions: one row for each message out or in, as many as the counts say.
 create table bench_said (id bigint generated always as identity primary key, chip_id bigint, contact_id bigint, kind text, at timestamptz);
@@ -102,7 +111,7 @@ create table bench_said (id bigint generated always as identity primary key, chi
 insert into bench_said (chip_id, contact_id, kind, at)
 select counts.chip_id, counts.chip_id * 1000 + nth % 7 * 100 + extract(day from counts.hour)::int, told.kind,
        counts.hour + make_interval(mins => 7 * nth::int)
-from chip_counts as counts
+from bench_hours as counts
 cross join lateral (values ('sent', counts.accepted), ('received', counts.received), ('failed', counts.failed)) as told (kind, number)
 cross join lateral generate_series(1, told.number) as nth;
 

@@ -5,10 +5,12 @@ from datetime import UTC, datetime, timedelta
 
 from julia_warmer.config import Settings, load_settings
 from julia_warmer.core.policy import Policy
+from julia_warmer.engine.upkeep import FOLD_EVERY, fold_counts
 from julia_warmer.policies import load
 from julia_warmer.store import db
 from julia_warmer.store.db import Connection
 from julia_warmer.store.local import APP
+from julia_warmer.store.months import add_months
 from julia_warmer.store.seal import Seal
 
 AT = datetime(2026, 6, 1, 14, 10, tzinfo=UTC)  # a Monday, 11:10 in São Paulo: everybody here may be written to
@@ -84,3 +86,12 @@ async def add_counts(conn: Connection, *, at: datetime = AT) -> None:
     await conn.execute("alter table warmer.chip_counts add primary key (chip_id, hour)")
     await queries.add_days.execute(conn)
     await queries.add_scores.execute(conn, at=at)
+
+
+async def fold_hours(conn: Connection, *, at: datetime = AT) -> None:
+    """The older hours packed, as upkeep did half of its pause ago, and what was told late of them since."""
+    await conn.execute("analyze")
+    await add_months(conn)
+    while await fold_counts(conn, at=at - FOLD_EVERY / 2):
+        pass
+    await queries.add_late.execute(conn, at=at)

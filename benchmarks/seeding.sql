@@ -191,9 +191,17 @@ select chip_counts.chip_id, (chip_counts.hour at time zone 'America/Sao_Paulo'):
 from chip_counts
 group by 1, 2;
 
+-- name: add_late -> none
+-- What was told of folded hours since they were folded: of three hours of each chip, somebody read or answered.
+insert into chip_counts (chip_id, hour, read, replied)
+select chips.id, date_trunc('hour', $at::timestamptz, 'UTC') - make_interval(hours => 47 + 24 * n), 1, n % 2
+from chips
+cross join generate_series(0, 2) as n
+on conflict do nothing;
+
 -- name: add_scores -> none
 -- The health of the last day, every four hours.
-insert into health_log (chip_id, at, score, terms)
-select chips.id, $at::timestamptz - make_interval(hours => 4 * n), 88, '[]'
+insert into health_log (chip_id, at, score)
+select chips.id, $at::timestamptz - make_interval(hours => 4 * n), 88
 from chips
 cross join generate_series(1, 6) as n;

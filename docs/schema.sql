@@ -151,6 +151,15 @@ create table warmer.chip_days (
     constraint chip_days_chip_id_fkey foreign key (chip_id) references warmer.chips(id)
 );
 
+create table warmer.chip_months (
+    chip_id bigint not null,
+    folded_at timestamptz not null,
+    hours bytea,
+    constraint chip_months_pkey primary key (chip_id),
+    constraint chip_months_chip_id_fkey foreign key (chip_id) references warmer.chips(id)
+);
+create index chip_months_folded on warmer.chip_months using btree (folded_at);
+
 create table warmer.chips (
     id bigint generated always as identity not null,
     portfolio_id bigint not null,
@@ -211,7 +220,7 @@ create table warmer.chips (
     constraint chips_route_id_fkey foreign key (route_id) references warmer.routes(id)
 );
 create index chips_account on warmer.chips using btree (account_id);
-create index chips_due on warmer.chips using btree (look_again_at) where (look_again_at is not null);
+create index chips_due on warmer.chips using btree (look_again_at, portfolio_id, id) where (look_again_at is not null);
 create index chips_portfolio on warmer.chips using btree (portfolio_id);
 
 create table warmer.consents (
@@ -289,9 +298,9 @@ create table warmer.decisions (
     chip_id bigint not null,
     at timestamptz not null,
     policy text not null,
-    snapshot jsonb not null,
-    decision jsonb not null,
+    status text not null,
     changes text[] default '{}'::text[] not null,
+    record bytea not null,
     constraint decisions_pkey primary key (id),
     constraint decisions_chip_id_fkey foreign key (chip_id) references warmer.chips(id)
 );
@@ -316,11 +325,27 @@ create index events_chip on only warmer.events using btree (chip_id, at);
 create index events_contact on only warmer.events using btree (contact_id, at) where (contact_id is not null);
 create index events_early on only warmer.events using btree (value) where ((send_id is null) and (value is not null) and (kind = any (array['message_sent'::text, 'message_delivered'::text, 'message_read'::text, 'message_failed'::text])));
 
+create table warmer.fleet_counts (
+    hour timestamptz not null,
+    accepted bigint not null,
+    reached bigint not null,
+    delivered bigint not null,
+    read bigint not null,
+    replied bigint not null,
+    opted_out bigint not null,
+    undeliverable bigint not null,
+    limited bigint not null,
+    held bigint not null,
+    failed bigint not null,
+    unknown bigint not null,
+    received bigint not null,
+    constraint fleet_counts_pkey primary key (hour)
+);
+
 create table warmer.health_log (
     chip_id bigint not null,
     at timestamptz not null,
     score integer not null,
-    terms jsonb not null,
     constraint health_log_pkey primary key (chip_id, at),
     constraint health_log_chip_id_fkey foreign key (chip_id) references warmer.chips(id)
 );
@@ -727,12 +752,14 @@ grant delete, insert, select, update on warmer.campaign_wells to warmer_app;
 grant delete, insert, select, update on warmer.campaigns to warmer_app;
 grant delete, insert, select, update on warmer.chip_counts to warmer_app;
 grant delete, insert, select, update on warmer.chip_days to warmer_app;
+grant delete, insert, select, update on warmer.chip_months to warmer_app;
 grant delete, insert, select, update on warmer.chips to warmer_app;
 grant insert, select on warmer.consents to warmer_app;
 grant delete, insert, select, update on warmer.contacts to warmer_app;
 grant delete, insert, select, update on warmer.conversations to warmer_app;
 grant delete, insert, select, update on warmer.decisions to warmer_app;
 grant delete, insert, select, update on warmer.events to warmer_app;
+grant delete, insert, select, update on warmer.fleet_counts to warmer_app;
 grant delete, insert, select, update on warmer.health_log to warmer_app;
 grant delete, insert, select, update on warmer.holds to warmer_app;
 grant delete, insert, select, update on warmer.identity to warmer_app;

@@ -13,6 +13,7 @@ from julia_warmer.core.record import decision_from_json, snapshot_from_json, to_
 from julia_warmer.engine.review import Reviewed, review
 from julia_warmer.store import chips
 from julia_warmer.store.db import transaction
+from julia_warmer.store.records import Recorded
 from tests.conftest import Database
 from tests.engine.crowd import AT, STANDARD, Fleet, add_campaign, add_fleet, add_people, add_template
 from tests.engine.outgoing import add
@@ -87,11 +88,11 @@ async def test_a_good_chip_advances_and_everything_is_written(db: Database, flee
 
 async def test_a_recorded_decision_can_be_made_again_from_its_record(db: Database, fleet: Fleet) -> None:
     snapshot, decision = await look_at_one(db)
-    row = await db.pool.fetchrow("select snapshot, decision, policy from decisions")
-    assert snapshot_from_json(json.dumps(row["snapshot"])) == snapshot
-    assert decision_from_json(json.dumps(row["decision"])) == decision == decide(snapshot, STANDARD)
-    assert row["snapshot"] == json.loads(to_json(snapshot))
-    assert row["decision"] == json.loads(to_json(decision))
+    record = Recorded.from_stored(await one(db, "select record from decisions"))
+    assert snapshot_from_json(json.dumps(record.snapshot)) == snapshot
+    assert decision_from_json(json.dumps(record.decision)) == decision == decide(snapshot, STANDARD)
+    assert record.snapshot == json.loads(to_json(snapshot))
+    assert record.decision == json.loads(to_json(decision))
 
 
 async def test_only_what_is_due_is_looked_at_and_a_banned_chip_never(db: Database) -> None:
@@ -188,7 +189,7 @@ async def test_a_spend_limit_pays_for_what_it_still_pays_for(db: Database, fleet
 
 async def test_the_highest_score_of_the_last_hours_counts_from_the_rearming_on(db: Database, fleet: Fleet) -> None:
     for minutes, score in ((30, 70), (90, 80), (25 * 60, 99)):
-        await db.pool.execute("insert into health_log values ($1, $2, $3, '[]')", fleet.chips[0], AT - timedelta(minutes=minutes), score)
+        await db.pool.execute("insert into health_log values ($1, $2, $3)", fleet.chips[0], AT - timedelta(minutes=minutes), score)
     snapshot, _ = await look_at_one(db)
     assert (snapshot.health_max_1h, snapshot.health_max_24h) == (70, 80)
     await db.pool.execute("update chips set rearmed_at = $1", AT - HOUR)

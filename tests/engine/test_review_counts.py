@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from julia_warmer.core.days import local_day
+from julia_warmer.core.days import hour_of, local_day
 from julia_warmer.core.events import (
     AccountRestricted,
     CallReceived,
@@ -20,7 +20,8 @@ from julia_warmer.core.events import (
 )
 from julia_warmer.core.fold import NAMES, Tally
 from julia_warmer.core.model import ChipState, ChipStatus, Phase
-from julia_warmer.store import chips
+from julia_warmer.core.month import DAYS_BACK, hour_number
+from julia_warmer.store import chips, months
 from julia_warmer.store.db import transaction
 from tests.conftest import Database
 from tests.engine.crowd import STANDARD, add_fleet
@@ -68,9 +69,40 @@ def outcome(draw: random.Random, at: datetime, person: str, message: str) -> lis
     return facts
 
 
-async def keep(conn: Any, chip_id: int, tally: Tally) -> None:
-    """The tally's rows as the tables hold them. Its fields are private: nobody but this test may compare them."""
-    hours = {hour: dict(zip(NAMES, row, strict=True)) for hour, row in zip(tally._hours, tally._rows, strict=True)}
+Hours = dict[int, dict[str, int]]
+
+
+def told_in_parts(draw: random.Random, hours: Hours) -> tuple[Hours, Hours]:
+    """What is known of these hours early, and what late: differences, which may be negative (a failure that was none)."""
+    early: Hours = {}
+    late: Hours = {}
+    for hour, counts in hours.items():
+        share = draw.random()
+        known = {name: n if share < 0.6 else draw.randrange(n + 2) for name, n in counts.items() if name != "media"}
+        kinds = counts.get("media", 0) & draw.randrange(64)
+        early[hour] = known | ({"media": kinds} if kinds else {})
+        more = {name: counts[name] - n for name, n in known.items() if counts[name] != n}
+        if counts.get("media", 0) != kinds:
+            more["media"] = counts["media"]
+        if more:
+            late[hour] = more
+    return early, late
+
+
+async def add_hours(conn: Any, chip_id: int, hours: Hours) -> None:
+    """Count these, as every writer does."""
+    for hour, counts in hours.items():
+        names, at = ["chip_id", "hour", *counts], datetime.fromtimestamp(hour * 3600, UTC)
+        places = ", ".join(f"${n}" for n in range(1, len(names) + 1))
+        sums = ", ".join(f"{name} = chip_counts.{name} {'|' if name == 'media' else '+'} excluded.{name}" for name in counts)
+        act = f"update set {sums}" if sums else "nothing"
+        into = f"insert into chip_counts ({', '.join(names)}) values ({places})"
+        await conn.execute(f"{into} on conflict (chip_id, hour) do {act}", chip_id, at, *counts.values())
+
+
+async def keep(conn: Any, chip_id: int, tally: Tally) -> Hours:
+    """The tally's days as the tables hold them; its hours as they will. Its fields are private: nobody but this test may compare them."""
+    hours: Hours = {hour: dict(zip(NAMES, row, strict=True)) for hour, row in zip(tally._hours, tally._rows, strict=True)}
     extra = {
         "received": tally._received,
         "spam": tally._spam,
@@ -84,10 +116,6 @@ async def keep(conn: Any, chip_id: int, tally: Tally) -> None:
             counts[column] = counts.get(column, 0) + (found[hour] if isinstance(found, dict) else 1)
     for media, hour in tally._media_at.items():
         hours.setdefault(hour, {})["media"] = hours.get(hour, {}).get("media", 0) | int(media)
-    for hour, counts in hours.items():
-        names, at = ["chip_id", "hour", *counts], datetime.fromtimestamp(hour * 3600, UTC)
-        places = ", ".join(f"${n}" for n in range(1, len(names) + 1))
-        await conn.execute(f"insert into chip_counts ({', '.join(names)}) values ({places})", chip_id, at, *counts.values())
     for day in sorted(tally._days.keys() | tally._reachable.keys()):
         await conn.execute(
             "insert into chip_days (chip_id, day, reachable, accepted) values ($1, $2, $3, $4)",
@@ -96,14 +124,26 @@ async def keep(conn: Any, chip_id: int, tally: Tally) -> None:
             tally._reachable.get(day, 0),
             tally._days.get(day, 0),
         )
+    return hours
 
 
+async def fold(conn: Any, draw: random.Random) -> None:
+    """As upkeep does, at another moment and with another age."""
+    await months.add_months(conn)
+    at = NOW - timedelta(hours=draw.uniform(0, 200))
+    before = hour_of(at - timedelta(hours=draw.choice((0, 24, 100))))
+    since = hour_number(at) - DAYS_BACK * 24
+    await months.fold_months(conn, at=NOW, before=before, folded_before=NOW + timedelta(days=1), since=since, limit=100)
+
+
+@pytest.mark.parametrize("folds", [0, 1, 3])
 @pytest.mark.parametrize("seed", range(16))
-async def test_a_snapshot_from_sql_is_the_one_that_the_fold_makes(db: Database, seed: int) -> None:
+async def test_a_snapshot_from_sql_is_the_one_that_the_fold_makes(db: Database, seed: int, folds: int) -> None:
     draw = random.Random(seed)
     evidence = replace(STANDARD.evidence, recent_sends=draw.choice((5, 50, 1000)), mature_h=draw.choice((24.0, 6.5)), fresh_h=2.0)
     async with transaction(db.pool) as conn:
         lives: dict[int, tuple[Tally, ChipState]] = {}
+        told: dict[int, Hours] = {}
         for nth in range(6):
             state = ChipState(
                 status=ChipStatus.WARMING,
@@ -115,8 +155,15 @@ async def test_a_snapshot_from_sql_is_the_one_that_the_fold_makes(db: Database, 
             fleet = await add_fleet(conn, name=f"f{nth}", zone=zone, at=NOW, phase_since=state.phase_since, rearmed_at=state.rearmed_at)
             tally = Tally(zone)
             live(tally, draw)
-            await keep(conn, fleet.chips[0], tally)
+            told[fleet.chips[0]] = await keep(conn, fleet.chips[0], tally)
             lives[fleet.chips[0]] = (tally, state)
+        for _ in range(folds):
+            for chip_id, hours in told.items():
+                early, told[chip_id] = told_in_parts(draw, hours)
+                await add_hours(conn, chip_id, early)
+            await fold(conn, draw)
+        for chip_id, hours in told.items():
+            await add_hours(conn, chip_id, hours)
         dues = await chips.due_snapshots(conn, at=NOW, evidence=evidence, limit=100)
     assert [due.snapshot.chip_id for due in dues] == sorted(lives)
     for due in dues:

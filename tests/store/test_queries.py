@@ -24,6 +24,7 @@ SCALARS = {
     "float": {"float4", "float8"},
     "str": {"text", "varchar", "name"},
     "bytes": {"bytea"},
+    "Recorded": {"bytea"},  # store/records.py
     "date": {"date"},
     "datetime": {"timestamptz"},
     "Decimal": {"numeric"},

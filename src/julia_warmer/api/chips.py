@@ -305,14 +305,14 @@ async def read_health(
         raise no_chip(chip)
     before = decode(cursor, datetime)[0] if cursor else at + timedelta(microseconds=1)
     since = at - timedelta(days=days)
-    last = await views.list_health(conn, found.id, since=FIRST_YEAR, before=at + timedelta(microseconds=1), limit=1)
+    last = await views.read_health(conn, found.id, at=at)
     scores = await views.list_health(conn, found.id, since=since, before=before, limit=limit + 1)
     history = page(ScoreView, scores, limit, lambda row: (row.at,))
     return HealthView(
         chip=found.name,
-        at=last[0].at if last else None,
-        score=last[0].score if last else None,
-        terms=[TermView.model_validate(term) for term in last[0].terms] if last else [],
+        at=last.at if last else None,
+        score=last.score if last else None,
+        terms=[TermView.model_validate(term) for term in last.terms] if last else [],
         history=history.items,
         next=history.next,
     )

@@ -55,21 +55,23 @@ def list_(
 def show(chip: Chip, as_json: AsJson = False) -> None:
     """Show one chip: what the platform says of it, its score term by term, and its last decisions."""
 
-    async def work(act: Act) -> tuple[views.Chip, list[views.HealthEntry], list[views.DecisionEntry]]:
+    async def work(act: Act) -> tuple[views.Chip, views.Health | None, list[views.DecisionEntry]]:
         chip_id = await find_chip(act.conn, chip)
         found = await views.read_chip(act.conn, chip_id, at=act.at)
         assert found is not None  # it was found in this transaction
-        health = await views.list_health(act.conn, chip_id, since=act.at - HISTORY, before=act.at + timedelta(seconds=1), limit=1)
+        health = await views.read_health(act.conn, chip_id, at=act.at)
         return found, health, await views.list_decisions(act.conn, chip_id, limit=DECISIONS_SHOWN)
 
     found, health, decisions = do(work)
     if as_json:
-        print_json({"chip": found, "health": health[0] if health else None, "decisions": decisions})
+        scored = {"at": health.at, "score": health.score, "terms": health.terms} if health else None
+        told = [{"id": d.id, "at": d.at, "policy": d.policy, "decision": d.decision, "changes": d.changes} for d in decisions]
+        print_json({"chip": found, "health": scored, "decisions": told})
         return
     _show_chip(found)
     if health:
-        rows = [(term["name"], f"{term['points']:+g}", term["sentence"]) for term in health[0].terms]
-        print_table(f"Health {health[0].score}", ["term", "points", "why"], rows)
+        rows = [(term["name"], f"{term['points']:+g}", term["sentence"]) for term in health.terms]
+        print_table(f"Health {health.score}", ["term", "points", "why"], rows)
     rows = [(entry.at, ", ".join(entry.changes) or "as before", "; ".join(entry.decision.get("reasons", ()))) for entry in decisions]
     print_table("Last decisions (UTC)", ["at", "what changed", "why"], rows)
 

@@ -205,11 +205,14 @@ async def explain_chip(conn: Connection, chip_id: int, *, at: datetime, policy: 
         return None
     changes = [
         PastChange(
-            row.at, tuple(row.changes), str(_part(row.decision, "state").get("phase", "")), tuple(map(str, row.decision.get("reasons", ())))
+            row.at,
+            tuple(row.changes),
+            str(_part(row.record.decision, "state").get("phase", "")),
+            tuple(map(str, row.record.decision.get("reasons", ()))),
         )
         for row in await explain.list_changes(conn, chip_id, at=at, limit=changes_max)
     ]
-    snapshot, decision = snapshot_from_json(json.dumps(decided.snapshot)), decision_from_json(json.dumps(decided.decision))
+    snapshot, decision = snapshot_from_json(json.dumps(decided.record.snapshot)), decision_from_json(json.dumps(decided.record.decision))
     return ChipExplained(snapshot, decision, policy.health.base, tuple(changes))
 
 

@@ -101,6 +101,11 @@ async def _partitions(parts: Parts, clock: Clock) -> bool:
     return False
 
 
+async def _fold(parts: Parts, clock: Clock) -> bool:
+    async with transaction(parts.pool) as conn:
+        return await upkeep.fold_counts(conn, at=clock.now()) == upkeep.FOLD_MAX
+
+
 async def _tidy(parts: Parts, clock: Clock) -> bool:
     async with transaction(parts.pool) as conn:
         await upkeep.tidy_up(conn, at=clock.now())
@@ -129,6 +134,7 @@ RHYTHMS: dict[Step, Rhythm] = {
     Step.POLL: Rhythm(_poll, "* * * * * */30"),
     Step.TEMPLATES: Rhythm(_templates, "*/5 * * * * 0"),
     Step.PARTITIONS: Rhythm(_partitions, "17 * * * * 0"),
+    Step.FOLD: Rhythm(_fold, "23 * * * * 0"),
     Step.TIDY: Rhythm(_tidy, "31 4 * * * 0"),
 }
 

@@ -14,10 +14,12 @@ import structlog
 from julia_warmer.cloud.answers import Failure, Refused, Unclear
 from julia_warmer.cloud.nodes import PhoneNumber, Template
 from julia_warmer.core import hard
+from julia_warmer.core.days import hour_of
+from julia_warmer.core.month import DAYS_BACK, hour_number
 from julia_warmer.engine.parts import Parts
 from julia_warmer.engine.review import review
 from julia_warmer.engine.setup import TOKEN
-from julia_warmer.store import platform, upkeep
+from julia_warmer.store import months, platform, upkeep
 from julia_warmer.store.audit import record_act
 from julia_warmer.store.db import Connection, transaction
 from julia_warmer.store.facts import ensure_months
@@ -32,6 +34,9 @@ AT_ONCE = 8  # accounts that are asked at the same time
 PROFILES_MAX = 20  # of one account and one poll: each costs a request of its own
 PROFILE_AGE = timedelta(hours=24)
 EMPTY_PROFILE_AGE = timedelta(hours=1)  # somebody is about to fill it: setup waits for it
+FOLD_AGE = timedelta(hours=24)  # by then most of what happens to an hour's messages has happened
+FOLD_EVERY = timedelta(hours=12)
+FOLD_MAX = 200  # chips of one transaction
 JOBS_KEPT = timedelta(days=7)
 MISSING = "MISSING"  # our word for a number that its account does not list any more
 BAD_STATUSES = frozenset({"PAUSED", "DISABLED", "REJECTED", "DELETED"})
@@ -227,6 +232,19 @@ async def ensure_partitions(conn: Connection, *, at: datetime) -> None:
     """The months of `events` around a moment: the one before (late webhooks), this one and the next."""
     month = at.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
     await ensure_months(conn, (month - timedelta(days=1), month, month + timedelta(days=32)))
+
+
+async def fold_counts(conn: Connection, *, at: datetime) -> int:
+    """Pack the hours that have grown old, of chips that were not folded for a while. How many chips; `FOLD_MAX`: there may be more."""
+    folded = await months.fold_months(
+        conn,
+        at=at,
+        before=hour_of(at - FOLD_AGE),
+        folded_before=at - FOLD_EVERY,
+        since=hour_number(at) - DAYS_BACK * 24,
+        limit=FOLD_MAX,
+    )
+    return folded if folded or not await months.add_months(conn) else FOLD_MAX
 
 
 async def tidy_up(conn: Connection, *, at: datetime) -> None:

@@ -27,6 +27,7 @@ class Step(StrEnum):
     POLL = "poll"
     TEMPLATES = "templates"
     PARTITIONS = "partitions"
+    FOLD = "fold"
     TIDY = "tidy"
 
 

@@ -1,19 +1,18 @@
 """Typed calls for decisions: snapshots out of the counts, states and their traces into the tables. It must not know any rule."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
 from julia_warmer.core.days import hour_of
-from julia_warmer.core.model import Checklist, ChipState, ChipStatus, Counts, Decision, Media, Pause, Phase, Quality, Snapshot
+from julia_warmer.core.model import Checklist, ChipState, ChipStatus, Decision, Pause, Phase, Quality, Snapshot
+from julia_warmer.core.month import DAYS_BACK, Edges, Month, count_windows
 from julia_warmer.core.policy import EvidenceRules
 from julia_warmer.store.db import Connection, Record, load
+from julia_warmer.store.records import pack_record
 
 queries = load(__file__)
-
-COUNTS = tuple(item.name for item in fields(Counts))
-NOTHING = Counts()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,11 +51,8 @@ class SnapshotRow:
     phone_status: str
     webhook_at: datetime | None
     stops: list[str] | None
-    phase_matured: list[int | None] | None
-    recent_matured: list[int | None] | None
-    recent_fresh: list[int | None] | None
-    last_hours: list[int | None] | None
-    unanswered_run: int
+    hours_packed: bytes | None
+    hours_since: list[list[int]] | None
     sending_days_in_phase: int
     reachable_in_phase: int
     accepted_in_phase: int
@@ -64,16 +60,8 @@ class SnapshotRow:
     accepted_last_day: int
     idle_days: int
     accepted_today: int
-    accepted_30d: int
-    received_30d: int
-    conversations_7d: int
-    media_7d: int
     templates_green: int
     templates_paused: int
-    calls_answered_7d: int
-    spam_errors_7d: int
-    spam_errors_rearmed: int
-    platform_warnings_7d: int
     health_max_1h: int | None
     health_max_24h: int | None
     portfolio_share: int | None
@@ -118,23 +106,13 @@ async def due_snapshots(
     conn: Connection, *, at: datetime, evidence: EvidenceRules, limit: int, only: Sequence[int] | None = None
 ) -> list[Due]:
     """Lock the chips whose decision is due (of `only` these, when given) and read their snapshots."""
-    this_hour = hour_of(at)
-    records = await queries.due_snapshots.fetch(
-        conn,
-        at=at,
-        only=only,
-        limit=limit,
-        this_hour=this_hour,
-        month=this_hour - timedelta(days=30),
-        week=this_hour - timedelta(days=7),
-        matured_before=hour_of(at - timedelta(hours=evidence.mature_h)),
-        fresh_before=hour_of(at - timedelta(hours=evidence.fresh_h)),
-        recent_sends=evidence.recent_sends,
-    )
-    return [Due(_snapshot(record, at), record["portfolio_id"], record["messaging_limit"], record["today"]) for record in records]
+    records = await queries.due_snapshots.fetch(conn, at=at, only=only, limit=limit, month=hour_of(at) - timedelta(days=DAYS_BACK))
+    edges = Edges.at(at, evidence)
+    return [Due(_snapshot(record, at, edges), record["portfolio_id"], record["messaging_limit"], record["today"]) for record in records]
 
 
-def _snapshot(row: Record, at: datetime) -> Snapshot:
+def _snapshot(row: Record, at: datetime, edges: Edges) -> Snapshot:
+    month = Month(row["hours_packed"], row["hours_since"] or ())
     return Snapshot(
         at=at,
         chip_id=row["chip_id"],
@@ -155,17 +133,12 @@ def _snapshot(row: Record, at: datetime) -> Snapshot:
         phone_status=row["phone_status"],
         webhook_at=row["webhook_at"],
         stops=tuple(row["stops"] or ()),
-        phase_matured=_counts(row["phase_matured"]),
-        recent_matured=_counts(row["recent_matured"]),
-        recent_fresh=_counts(row["recent_fresh"]),
-        last_hours=_counts(row["last_hours"]),
-        media_7d=Media(row["media_7d"]),
+        **count_windows(month, edges, phase_since=row["phase_since"], rearmed_at=row["rearmed_at"]),
         **{name: row[name] for name in AS_THEY_ARE},
     )
 
 
 AS_THEY_ARE = (
-    "unanswered_run",
     "sending_days_in_phase",
     "reachable_in_phase",
     "accepted_in_phase",
@@ -173,15 +146,8 @@ AS_THEY_ARE = (
     "accepted_last_day",
     "idle_days",
     "accepted_today",
-    "accepted_30d",
-    "received_30d",
-    "conversations_7d",
     "templates_green",
     "templates_paused",
-    "calls_answered_7d",
-    "spam_errors_7d",
-    "spam_errors_rearmed",
-    "platform_warnings_7d",
     "health_max_1h",
     "health_max_24h",
     "portfolio_share",
@@ -225,13 +191,6 @@ def pause_of(raw: Mapping[str, Any]) -> Pause:
     )
 
 
-def _counts(values: list[int | None] | None) -> Counts:
-    """A window's sums; a window without hours has none."""
-    if values is None or values[0] is None:
-        return NOTHING
-    return Counts(**dict(zip(COUNTS, values, strict=True)))  # pyright: ignore[reportArgumentType] - all sums are there or none
-
-
 async def read_sharers(conn: Connection, portfolio_ids: Collection[int]) -> list[Sharer]:
     return await queries.read_sharers.fetch_as(Sharer, conn, portfolio_ids=list(portfolio_ids))
 
@@ -262,16 +221,15 @@ async def write_decisions(conn: Connection, verdicts: Sequence[Verdict], *, at: 
         at=at,
         chip_ids=chip_ids,
         scores=[decision.health.score for decision in decisions],
-        terms=[decision.health.terms for decision in decisions],
     )
     await queries.add_decisions.execute(
         conn,
         at=at,
         policy=policy,
         chip_ids=chip_ids,
-        snapshots=[verdict.due.snapshot for verdict in verdicts],
-        decisions=decisions,
+        statuses=[decision.state.status for decision in decisions],
         changes=[" ".join(decision.changes) for decision in decisions],
+        records=[pack_record(verdict.due.snapshot, verdict.decision) for verdict in verdicts],
     )
 
 

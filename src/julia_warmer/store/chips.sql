@@ -1,9 +1,9 @@
--- What a decision looks at, and what it leaves behind. Counting follows the rules at the head of core/fold.py.
+-- What a decision looks at, and what it leaves behind. Counting follows the rules at the head of core/fold.py; core/month.py adds hours up.
 
 -- name: due_snapshots -> SnapshotRow
--- Chips whose next decision is due, locked, with what became of their messages; another worker's chips are passed over.
--- Hours: $this_hour holds the moment; $month and $week are the first hours of 30 and 7 days; hours before $matured_before (and
--- $fresh_before) are old enough. Nothing is older than 30 days. The counts of a window come as one array, in the order of model.Counts.
+-- Chips whose next decision is due, locked, with what became of their messages; another worker's chips are passed over, and the chips of a
+-- portfolio come together. Nothing is older than 30 days: $month is their first hour. A chip's hours come as core/month.py takes them: the
+-- older ones packed, those since as rows. Each part is asked for chip by chip, so that it costs an index probe and no more.
 with due as materialized (
     select chips.id, chips.name, chips.portfolio_id, chips.account_id, chips.route_id, chips.zone, chips.registered_at,
            chips.status, chips.phase, chips.phase_since, chips.paused_from, chips.pauses, chips.pauses_in_row, chips.speed, chips.slow_until,
@@ -11,124 +11,13 @@ with due as materialized (
            chips.quality, chips.quality_at, chips.phone_status, chips.name_status, chips.profile_filled, chips.pin_set, chips.webhook_at,
            chips.portfolio_share, chips.eligible_people, chips.clamp,
            ($at::timestamptz at time zone chips.zone)::date as today,
-           coalesce(date_trunc('hour', chips.rearmed_at + interval '3599.999999 seconds', 'UTC'), '-infinity') as armed,
-           date_trunc('hour', chips.phase_since, 'UTC') as phase_hour
+           date_trunc('hour', chips.phase_since, 'UTC') as phase_hour,
+           (chips.phase_since at time zone chips.zone)::date as phase_day
     from chips
     where chips.look_again_at <= $at and (($only)::bigint[] is null or chips.id = any($only))
-    order by chips.look_again_at, chips.id
+    order by chips.look_again_at, chips.portfolio_id, chips.id
     limit $limit
     for no key update of chips skip locked
-),
-hours as (
-    select counts.chip_id, counts.hour, counts.accepted, counts.reached, counts.delivered, counts.read, counts.replied, counts.opted_out,
-           counts.undeliverable, counts.limited, counts.held, counts.failed, counts.unknown, counts.received, counts.conversations,
-           counts.media, counts.spam, counts.warnings, counts.calls,
-           counts.hour >= due.armed as armed,
-           counts.hour >= due.armed and counts.hour < $matured_before::timestamptz as matured,
-           counts.hour >= due.armed and counts.hour < $fresh_before::timestamptz as fresh,
-           counts.hour >= due.phase_hour as in_phase,
-           coalesce(sum(counts.accepted) filter (where counts.hour >= due.armed and counts.hour < $matured_before) over newer, 0)
-               < $recent_sends::bigint as matured_recent,
-           coalesce(sum(counts.accepted) filter (where counts.hour >= due.armed and counts.hour < $fresh_before) over newer, 0)
-               < $recent_sends as fresh_recent,
-           coalesce(sum(counts.replied) filter (where counts.hour >= due.armed and counts.hour < $matured_before) over newest, 0)
-               = 0 as unanswered
-    from due
-    join chip_counts as counts on counts.chip_id = due.id and counts.hour >= $month::timestamptz
-    window newest as (partition by counts.chip_id order by counts.hour desc rows unbounded preceding),
-           newer as (partition by counts.chip_id order by counts.hour desc rows between unbounded preceding and 1 preceding)
-),
-counted as (
-    select hours.chip_id,
-           array[
-               sum(accepted) filter (where matured and in_phase), sum(reached) filter (where matured and in_phase),
-               sum(delivered) filter (where matured and in_phase), sum(read) filter (where matured and in_phase),
-               sum(replied) filter (where matured and in_phase), sum(opted_out) filter (where matured and in_phase),
-               sum(undeliverable) filter (where matured and in_phase), sum(limited) filter (where matured and in_phase),
-               sum(held) filter (where matured and in_phase), sum(failed) filter (where matured and in_phase),
-               sum(unknown) filter (where matured and in_phase)
-           ]::integer[] as phase_matured,
-           array[
-               sum(accepted) filter (where matured and matured_recent), sum(reached) filter (where matured and matured_recent),
-               sum(delivered) filter (where matured and matured_recent), sum(read) filter (where matured and matured_recent),
-               sum(replied) filter (where matured and matured_recent), sum(opted_out) filter (where matured and matured_recent),
-               sum(undeliverable) filter (where matured and matured_recent), sum(limited) filter (where matured and matured_recent),
-               sum(held) filter (where matured and matured_recent), sum(failed) filter (where matured and matured_recent),
-               sum(unknown) filter (where matured and matured_recent)
-           ]::integer[] as recent_matured,
-           array[
-               sum(accepted) filter (where fresh and fresh_recent), sum(reached) filter (where fresh and fresh_recent),
-               sum(delivered) filter (where fresh and fresh_recent), sum(read) filter (where fresh and fresh_recent),
-               sum(replied) filter (where fresh and fresh_recent), sum(opted_out) filter (where fresh and fresh_recent),
-               sum(undeliverable) filter (where fresh and fresh_recent), sum(limited) filter (where fresh and fresh_recent),
-               sum(held) filter (where fresh and fresh_recent), sum(failed) filter (where fresh and fresh_recent),
-               sum(unknown) filter (where fresh and fresh_recent)
-           ]::integer[] as recent_fresh,
-           array[
-               sum(accepted) filter (where armed and hour >= $this_hour::timestamptz - interval '1 hour'),
-               sum(reached) filter (where armed and hour >= $this_hour - interval '1 hour'),
-               sum(delivered) filter (where armed and hour >= $this_hour - interval '1 hour'),
-               sum(read) filter (where armed and hour >= $this_hour - interval '1 hour'),
-               sum(replied) filter (where armed and hour >= $this_hour - interval '1 hour'),
-               sum(opted_out) filter (where armed and hour >= $this_hour - interval '1 hour'),
-               sum(undeliverable) filter (where armed and hour >= $this_hour - interval '1 hour'),
-               sum(limited) filter (where armed and hour >= $this_hour - interval '1 hour'),
-               sum(held) filter (where armed and hour >= $this_hour - interval '1 hour'),
-               sum(failed) filter (where armed and hour >= $this_hour - interval '1 hour'),
-               sum(unknown) filter (where armed and hour >= $this_hour - interval '1 hour')
-           ]::integer[] as last_hours,
-           coalesce(sum(reached) filter (where matured and unanswered), 0)::integer as unanswered_run,
-           sum(accepted)::integer as accepted_30d,
-           sum(received)::integer as received_30d,
-           coalesce(sum(conversations) filter (where hour >= $week::timestamptz), 0)::integer as conversations_7d,
-           coalesce(bit_or(media) filter (where hour >= $week), 0)::integer as media_7d,
-           coalesce(sum(calls) filter (where hour >= $week), 0)::integer as calls_answered_7d,
-           coalesce(sum(spam) filter (where hour >= $week), 0)::integer as spam_errors_7d,
-           coalesce(sum(spam) filter (where hour >= $week and armed), 0)::integer as spam_errors_rearmed,
-           coalesce(sum(warnings) filter (where hour >= $week), 0)::integer as platform_warnings_7d
-    from hours
-    group by hours.chip_id
-),
-days as (
-    select chip_days.chip_id, chip_days.day, chip_days.accepted, chip_days.reachable, due.today,
-           chip_days.day < due.today and (chip_days.day::timestamp at time zone due.zone) >= due.phase_hour as in_phase,
-           chip_days.day < due.today and chip_days.day >= due.today - 7 as in_week,
-           coalesce(sum(chip_days.accepted) filter (where chip_days.day < due.today and chip_days.reachable > 0) over newest, 0) = 0 as idle,
-           row_number() over (partition by chip_days.chip_id, chip_days.day < due.today and chip_days.accepted > 0 order by chip_days.day desc)
-               as place
-    from due
-    join chip_days on chip_days.chip_id = due.id and chip_days.day >= due.today - 30
-    window newest as (partition by chip_days.chip_id order by chip_days.day desc rows unbounded preceding)
-),
-lived as (
-    select days.chip_id,
-           (count(*) filter (where in_phase and accepted > 0))::integer as sending_days_in_phase,
-           coalesce(sum(reachable) filter (where in_phase), 0)::integer as reachable_in_phase,
-           coalesce(sum(accepted) filter (where in_phase), 0)::integer as accepted_in_phase,
-           coalesce(max(accepted) filter (where in_week), 0)::integer as best_day_7d,
-           coalesce(max(accepted) filter (where in_week and accepted > 0 and place = 1), 0)::integer as accepted_last_day,
-           (count(*) filter (where day < today and reachable > 0 and idle))::integer as idle_days,
-           coalesce(max(accepted) filter (where day = today), 0)::integer as accepted_today
-    from days
-    group by days.chip_id
-),
-scored as (
-    select due.id as chip_id, max(health_log.score) filter (where health_log.at > $at - interval '1 hour') as health_max_1h,
-           max(health_log.score) as health_max_24h
-    from due
-    join health_log on health_log.chip_id = due.id and health_log.at > $at - interval '24 hours' and health_log.at <= $at
-        and health_log.at >= coalesce(due.rearmed_at, '-infinity')
-    group by due.id
-),
-used_templates as (
-    select due.id as chip_id,
-           (count(distinct templates.id) filter (where templates.status = 'APPROVED' and templates.quality = 'GREEN'))::integer as green,
-           (count(distinct templates.id) filter (where templates.status in ('PAUSED', 'DISABLED')))::integer as paused
-    from due
-    join campaigns on campaigns.portfolio_id = due.portfolio_id and campaigns.status = 'active'
-        and (campaigns.chip_id is null or campaigns.chip_id = due.id)
-    join templates on templates.account_id = due.account_id and templates.name = campaigns.template and templates.language = campaigns.language
-    group by due.id
 ),
 stopped as (
     select due.id as chip_id, array_agg(stops.scope || ': ' || stops.reason order by stops.id) as stops
@@ -173,29 +62,72 @@ select due.id as chip_id, due.name as chip, due.portfolio_id, portfolios.messagi
        approved.account_id is not null as template_approved, due.route_id is not null as route_set,
        due.quality, due.quality_at, due.phone_status,
        greatest(accounts.webhook_at, due.webhook_at) as webhook_at, stopped.stops,
-       counted.phase_matured, counted.recent_matured, counted.recent_fresh, counted.last_hours,
-       coalesce(counted.unanswered_run, 0) as unanswered_run,
-       coalesce(lived.sending_days_in_phase, 0) as sending_days_in_phase, coalesce(lived.reachable_in_phase, 0) as reachable_in_phase,
-       coalesce(lived.accepted_in_phase, 0) as accepted_in_phase, coalesce(lived.best_day_7d, 0) as best_day_7d,
-       coalesce(lived.accepted_last_day, 0) as accepted_last_day, coalesce(lived.idle_days, 0) as idle_days,
-       coalesce(lived.accepted_today, 0) as accepted_today,
-       coalesce(counted.accepted_30d, 0) as accepted_30d, coalesce(counted.received_30d, 0) as received_30d,
-       coalesce(counted.conversations_7d, 0) as conversations_7d, coalesce(counted.media_7d, 0) as media_7d,
-       coalesce(used_templates.green, 0) as templates_green, coalesce(used_templates.paused, 0) as templates_paused,
-       coalesce(counted.calls_answered_7d, 0) as calls_answered_7d, coalesce(counted.spam_errors_7d, 0) as spam_errors_7d,
-       coalesce(counted.spam_errors_rearmed, 0) as spam_errors_rearmed, coalesce(counted.platform_warnings_7d, 0) as platform_warnings_7d,
+       chip_months.hours as hours_packed, latest.hours as hours_since,
+       lived.sending_days_in_phase, lived.reachable_in_phase, lived.accepted_in_phase, lived.best_day_7d,
+       coalesce(last_day.accepted, 0) as accepted_last_day, idle.days as idle_days, lived.accepted_today,
+       used_templates.green as templates_green, used_templates.paused as templates_paused,
        scored.health_max_1h, scored.health_max_24h,
        due.portfolio_share, purses.messages as spend_left, due.eligible_people, due.clamp
 from due
 join accounts on accounts.id = due.account_id
 join portfolios on portfolios.id = due.portfolio_id
-left join counted on counted.chip_id = due.id
-left join lived on lived.chip_id = due.id
-left join scored on scored.chip_id = due.id
-left join used_templates on used_templates.chip_id = due.id
+left join chip_months on chip_months.chip_id = due.id
 left join stopped on stopped.chip_id = due.id
 left join purses on purses.portfolio_id = due.portfolio_id
 left join approved on approved.account_id = due.account_id
+cross join lateral (
+    select array_agg(array[
+               (date_part('epoch', counts.hour) / 3600)::integer, counts.accepted, counts.reached, counts.delivered, counts.read,
+               counts.replied, counts.opted_out, counts.undeliverable, counts.limited, counts.held, counts.failed, counts.unknown,
+               counts.received, counts.conversations, counts.spam, counts.warnings, counts.calls, counts.media
+           ]) as hours
+    from chip_counts as counts
+    where counts.chip_id = due.id and counts.hour >= $month::timestamptz
+) as latest
+cross join lateral (
+    -- a day of the phase begins at or after the hour in which the phase began
+    select (count(*) filter (where days.in_phase and days.accepted > 0))::integer as sending_days_in_phase,
+           coalesce(sum(days.reachable) filter (where days.in_phase), 0)::integer as reachable_in_phase,
+           coalesce(sum(days.accepted) filter (where days.in_phase), 0)::integer as accepted_in_phase,
+           coalesce(max(days.accepted) filter (where days.in_week), 0)::integer as best_day_7d,
+           max(days.day) filter (where days.in_week and days.accepted > 0) as last_day,
+           max(days.day) filter (where days.day < due.today and days.accepted > 0 and days.reachable > 0) as used_day,
+           coalesce(max(days.accepted) filter (where days.day = due.today), 0)::integer as accepted_today
+    from (
+        select chip_days.day, chip_days.accepted, chip_days.reachable,
+               chip_days.day < due.today and chip_days.day >= due.today - 7 as in_week,
+               chip_days.day < due.today
+                   and (
+                       chip_days.day > due.phase_day
+                       or chip_days.day = due.phase_day and (chip_days.day::timestamp at time zone due.zone) >= due.phase_hour
+                   ) as in_phase
+        from chip_days
+        where chip_days.chip_id = due.id and chip_days.day >= due.today - 30
+    ) as days
+) as lived
+left join chip_days as last_day on last_day.chip_id = due.id and last_day.day = lived.last_day
+cross join lateral (
+    select count(*)::integer as days
+    from chip_days
+    where chip_days.chip_id = due.id and chip_days.day > coalesce(lived.used_day, due.today - 31) and chip_days.day < due.today
+      and chip_days.reachable > 0
+) as idle
+cross join lateral (
+    select max(health_log.score) filter (where health_log.at > $at - interval '1 hour') as health_max_1h,
+           max(health_log.score) as health_max_24h
+    from health_log
+    where health_log.chip_id = due.id and health_log.at > $at - interval '24 hours' and health_log.at <= $at
+      and health_log.at >= coalesce(due.rearmed_at, '-infinity')
+) as scored
+cross join lateral (
+    select (count(distinct templates.id) filter (where templates.status = 'APPROVED' and templates.quality = 'GREEN'))::integer as green,
+           (count(distinct templates.id) filter (where templates.status in ('PAUSED', 'DISABLED')))::integer as paused
+    from campaigns
+    join templates on templates.account_id = due.account_id and templates.name = campaigns.template
+        and templates.language = campaigns.language
+    where campaigns.portfolio_id = due.portfolio_id and campaigns.status = 'active'
+      and (campaigns.chip_id is null or campaigns.chip_id = due.id)
+) as used_templates
 order by due.id;
 
 -- name: read_sharers -> Sharer
@@ -260,18 +192,17 @@ from unnest(
 where chips.id = given.chip_id;
 
 -- name: add_scores -> none
--- The health score with every term; a second look at the same moment replaces the first.
-insert into health_log (chip_id, at, score, terms)
-select given.chip_id, $at, given.score, given.terms
-from unnest($chip_ids::bigint[], $scores::integer[], $terms::jsonb[]) as given (chip_id, score, terms)
-on conflict (chip_id, at) do update set score = excluded.score, terms = excluded.terms;
+-- The health score; a second look at the same moment replaces the first.
+insert into health_log (chip_id, at, score)
+select given.chip_id, $at, given.score
+from unnest($chip_ids::bigint[], $scores::integer[]) as given (chip_id, score)
+on conflict (chip_id, at) do update set score = excluded.score;
 
 -- name: add_decisions -> none
 -- What was decided, by which policy, from which snapshot.
-insert into decisions (chip_id, at, policy, snapshot, decision, changes)
-select given.chip_id, $at, $policy, given.snapshot, given.decision, string_to_array(given.changes, ' ')
-from unnest($chip_ids::bigint[], $snapshots::jsonb[], $decisions::jsonb[], $changes::text[])
-    as given (chip_id, snapshot, decision, changes);
+insert into decisions (chip_id, at, policy, status, changes, record)
+select given.chip_id, $at, $policy, given.status, string_to_array(given.changes, ' '), given.record
+from unnest($chip_ids::bigint[], $statuses::text[], $changes::text[], $records::bytea[]) as given (chip_id, status, changes, record);
 
 -- name: grant_days -> none
 -- The largest budget of each chip's day.

@@ -238,7 +238,8 @@ def number_params(statement: str) -> tuple[str, tuple[str, ...]]:
 
 
 def to_value(cls: type[T], record: Record) -> T:
-    """A record as a value of the dataclass. Text becomes the field's enum, an array the field's tuple. Raises TypeError."""
+    """A record as a value of the dataclass. Text becomes the field's enum, an array the field's tuple, and a class with `from_stored` says
+    itself what a stored value means. Raises TypeError."""
     values = dict(record.items())
     for name, convert in _conversions(cls).items():
         if (value := values.get(name)) is not None:
@@ -261,4 +262,6 @@ def _conversion(hint: Any) -> Callable[[Any], Any] | None:
     if origin in (tuple, frozenset):
         inner = _conversion(parts[0]) if parts else None
         return (lambda values: origin(inner(value) for value in values)) if inner else origin
-    return hint if isinstance(hint, type) and issubclass(hint, enum.Enum) else None
+    if isinstance(hint, type) and issubclass(hint, enum.Enum):
+        return hint
+    return getattr(hint, "from_stored", None)

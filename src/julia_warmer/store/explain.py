@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from julia_warmer.store.db import Connection, load
+from julia_warmer.store.records import Recorded
 
 queries = load(__file__)
 
@@ -69,8 +70,7 @@ class Decided:
 
     at: datetime
     policy: str
-    snapshot: dict[str, Any]
-    decision: dict[str, Any]
+    record: Recorded
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,7 +79,7 @@ class Changed:
 
     at: datetime
     changes: list[str]
-    decision: dict[str, Any]
+    record: Recorded
 
 
 async def read_person(conn: Connection, phone_key: str, *, utility_1d_max: int, at: datetime) -> Person | None:

@@ -85,7 +85,7 @@ limit $limit;
 
 -- name: read_last_decision -> Decided
 -- The last decision about a chip up to a moment, as it was recorded.
-select decisions.at, decisions.policy, decisions.snapshot, decisions.decision
+select decisions.at, decisions.policy, decisions.record
 from decisions
 where decisions.chip_id = $chip_id and decisions.at <= $at
 order by decisions.at desc, decisions.id desc
@@ -93,7 +93,7 @@ limit 1;
 
 -- name: list_changes -> Changed
 -- What decisions changed about a chip, the latest first.
-select decisions.at, decisions.changes, decisions.decision
+select decisions.at, decisions.changes, decisions.record
 from decisions
 where decisions.chip_id = $chip_id and decisions.at <= $at and decisions.changes <> '{}'
 order by decisions.at desc, decisions.id desc

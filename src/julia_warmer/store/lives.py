@@ -3,10 +3,10 @@
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from julia_warmer.core.model import ChipStatus, Phase
 from julia_warmer.store.db import Connection, load, to_value
+from julia_warmer.store.records import Recorded
 
 queries = load(__file__)
 
@@ -48,7 +48,7 @@ class Decided:
     name: str
     zone: str
     at: datetime
-    decision: dict[str, Any]
+    record: Recorded
 
 
 async def list_lives(conn: Connection) -> list[Life]:

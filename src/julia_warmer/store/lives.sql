@@ -17,9 +17,8 @@ with outcomes as (
 ),
 told as (
     select chip_id, changes,
-        snapshot -> 'state' ->> 'status' = 'paused' as was_paused,
-        decision -> 'state' ->> 'status' = 'paused' as is_paused,
-        lag(decision -> 'state' ->> 'status' = 'paused', 1, false) over (partition by chip_id order by at, id) as paused_before
+        status = 'paused' as is_paused,
+        lag(status = 'paused', 1, false) over (partition by chip_id order by at, id) as paused_before
     from warmer.decisions
 ),
 turns as (
@@ -48,7 +47,7 @@ group by d.chip_id;
 
 -- name: list_decided -> Decided
 -- Every decision as it was recorded, with its chip's name: for the hash of a run and for the auditor.
-select c.name, c.zone, d.at, d.decision
+select c.name, c.zone, d.at, d.record
 from warmer.decisions d
 join warmer.chips c on c.id = d.chip_id
 order by d.at, c.name, d.id;

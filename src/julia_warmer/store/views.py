@@ -7,6 +7,7 @@ from typing import Any
 
 from julia_warmer.core.model import ChipStatus, Phase, Quality
 from julia_warmer.store.db import Connection, load
+from julia_warmer.store.records import Recorded
 
 queries = load(__file__)
 
@@ -64,11 +65,24 @@ class Chip:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HealthEntry:
-    """A score, with every term as it was stored."""
+    """A score of the past."""
 
     at: datetime
     score: int
-    terms: list[dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Health:
+    """A score, with the decision that it was for."""
+
+    at: datetime
+    score: int
+    record: Recorded | None
+
+    @property
+    def terms(self) -> list[dict[str, Any]]:
+        """Every term as it was written down; none when the decision is not kept any more."""
+        return self.record.decision["health"]["terms"] if self.record else []
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,8 +92,13 @@ class DecisionEntry:
     id: int
     at: datetime
     policy: str
-    decision: dict[str, Any]
     changes: tuple[str, ...]
+    record: Recorded
+
+    @property
+    def decision(self) -> dict[str, Any]:
+        """What was decided, as it was written down."""
+        return self.record.decision
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -288,6 +307,10 @@ async def find_chip(conn: Connection, key: int | str) -> int | None:
 async def list_health(conn: Connection, chip_id: int, *, since: datetime, before: datetime, limit: int) -> list[HealthEntry]:
     """Newest first, from just before `before` back to `since`."""
     return await queries.list_health.fetch_as(HealthEntry, conn, chip_id=chip_id, since=since, before=before, limit=limit)
+
+
+async def read_health(conn: Connection, chip_id: int, *, at: datetime) -> Health | None:
+    return await queries.read_health.fetchrow_as(Health, conn, chip_id=chip_id, at=at)
 
 
 async def list_decisions(conn: Connection, chip_id: int, *, before: int = LAST_ID, limit: int) -> list[DecisionEntry]:

@@ -28,15 +28,24 @@ limit $limit;
 select id from chips where id = $id or ($id::bigint is null and name = $name::text);
 
 -- name: list_health -> HealthEntry
--- The scores of a chip with every term, newest first.
-select at, score, terms from health_log
+-- The scores of a chip, newest first.
+select at, score from health_log
 where chip_id = $chip_id and at < $before and at >= $since
 order by at desc
 limit $limit;
 
+-- name: read_health -> Health
+-- A chip's last score up to a moment, with the decision that it was for; that is kept for a shorter time.
+select health_log.at, health_log.score, decisions.record
+from health_log
+left join decisions on decisions.chip_id = health_log.chip_id and decisions.at = health_log.at
+where health_log.chip_id = $chip_id and health_log.at <= $at
+order by health_log.at desc, decisions.id desc
+limit 1;
+
 -- name: list_decisions -> DecisionEntry
 -- What was decided for a chip, newest first.
-select id, at, policy, decision, changes from decisions
+select id, at, policy, changes, record from decisions
 where chip_id = $chip_id and id < $before
 order by id desc
 limit $limit;
@@ -46,12 +55,16 @@ limit $limit;
 select status, phase, count(*) as chips from chips group by status, phase order by status, phase;
 
 -- name: count_messages -> MessageCounts
--- What became of the messages of the last day and the last week, by the hour in which they were accepted.
+-- What became of the messages of the last day and the last week, by the hour in which they were accepted. The older hours are folded.
 select coalesce(sum(accepted), 0) as accepted, coalesce(sum(reached), 0) as reached, coalesce(sum(delivered), 0) as delivered,
        coalesce(sum(read), 0) as read, coalesce(sum(replied), 0) as replied, coalesce(sum(opted_out), 0) as opted_out,
        coalesce(sum(undeliverable), 0) as undeliverable, coalesce(sum(limited), 0) as limited, coalesce(sum(held), 0) as held,
        coalesce(sum(failed), 0) as failed, coalesce(sum(unknown), 0) as unknown, coalesce(sum(received), 0) as received
-from chip_counts
+from (
+    select hour, accepted, reached, delivered, read, replied, opted_out, undeliverable, limited, held, failed, unknown, received from chip_counts
+    union all
+    select hour, accepted, reached, delivered, read, replied, opted_out, undeliverable, limited, held, failed, unknown, received from fleet_counts
+) as counts
 where hour >= $since;
 
 -- name: count_open -> OpenCounts

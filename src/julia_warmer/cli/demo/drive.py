@@ -29,6 +29,8 @@ async def live_through(stage: Stage, operator: Operator, days: int, after_day: A
         for at in moments(stage.begins_at + timedelta(days=day)):
             sent += await tick(stage, at)
             await operator.look(at)
+        async with transaction(stage.parts.pool) as conn:
+            await upkeep.fold_counts(conn, at=stage.clock.now())
         await after_day(day, sent)
     await tick(stage, stage.begins_at + timedelta(days=days) + SETTLE, sends=False)
 

@@ -69,9 +69,9 @@ async def gather(stage: Stage, *, wall_s: float) -> Result:
         exported: list[Decided] = []
         pairs: list[tuple[str, Decision]] = []
         async for row in lives.each_decided(conn):
-            pairs.append((row.name, decision_from_json(orjson.dumps(row.decision).decode())))
+            pairs.append((row.name, decision_from_json(orjson.dumps(row.record.decision).decode())))
             day = row.at.astimezone(ZoneInfo(row.zone)).date()
-            exported.append(Decided(row.at, row.name, day, int(row.decision["budget"]["day_max"])))
+            exported.append(Decided(row.at, row.name, day, int(row.record.decision["budget"]["day_max"])))
         quarantined = await lives.count_quarantined(conn)
         limits = await lives.list_limits(conn)
     judged = audit(stage.spec, stage.sandbox.bench.ledger.rows(), exported, limits_of(stage.parts.policy))

@@ -98,7 +98,7 @@ create table warmer.chips (
 );
 create index chips_portfolio on warmer.chips (portfolio_id);
 create index chips_account on warmer.chips (account_id);
-create index chips_due on warmer.chips (look_again_at) where look_again_at is not null;
+create index chips_due on warmer.chips (look_again_at, portfolio_id, id) where look_again_at is not null;
 
 -- ---------------------------------------------------------------- people
 
@@ -403,6 +403,33 @@ create table warmer.chip_counts (
     primary key (chip_id, hour)
 );
 
+-- A chip's older hours, packed (core/month.py), out of chip_counts. What is told late of one of them is counted in chip_counts as a difference,
+-- until it is folded in turn. So the hours of a chip are both together.
+create table warmer.chip_months (
+    chip_id   bigint primary key references warmer.chips,
+    folded_at timestamptz not null,              -- '-infinity': never yet
+    hours     bytea
+);
+alter table warmer.chip_months alter column hours set storage external;   -- read at every review, and small as it is
+create index chip_months_folded on warmer.chip_months (folded_at);
+
+-- What was folded, of all chips together.
+create table warmer.fleet_counts (
+    hour          timestamptz primary key,
+    accepted      bigint not null,
+    reached       bigint not null,
+    delivered     bigint not null,
+    read          bigint not null,
+    replied       bigint not null,
+    opted_out     bigint not null,
+    undeliverable bigint not null,
+    limited       bigint not null,
+    held          bigint not null,
+    failed        bigint not null,
+    unknown       bigint not null,
+    received      bigint not null
+);
+
 create table warmer.chip_days (
     chip_id   bigint not null references warmer.chips,
     day       date not null,
@@ -415,8 +442,7 @@ create table warmer.chip_days (
 create table warmer.health_log (
     chip_id bigint not null references warmer.chips,
     at      timestamptz not null,
-    score   integer not null,
-    terms   jsonb not null,
+    score   integer not null,                    -- its terms are in the decision of that moment
     primary key (chip_id, at)
 );
 
@@ -425,10 +451,11 @@ create table warmer.decisions (
     chip_id  bigint not null references warmer.chips,
     at       timestamptz not null,
     policy   text not null,
-    snapshot jsonb not null,
-    decision jsonb not null,
-    changes  text[] not null default '{}'
+    status   text not null,                      -- the chip's, as decided
+    changes  text[] not null default '{}',
+    record   bytea not null                      -- the snapshot and the decision on it, deflated: store/records.py
 );
+alter table warmer.decisions alter column record set storage external;
 create index decisions_chip on warmer.decisions (chip_id, at desc);
 
 create table warmer.alerts (
