@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from julia_warmer.store.records import DICTIONARIES, Recorded, RecordBroken, pack_record
+from julia_warmer.store.records import DICTIONARIES, RecordBroken, Recorded, pack_record
 
 CHECKSUMS = (731162688,)  # of the texts that stored decisions need: none may change or go
 
