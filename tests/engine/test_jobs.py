@@ -170,5 +170,17 @@ async def test_a_cancelled_worker_finishes_what_has_begun(db: Database, line: Li
     assert await db.pool.fetchval("select count(*) from sends where state in ('calling', 'unknown')") == 0
 
 
+async def test_a_worker_that_is_told_to_end_does_not_first_send_all_that_is_due(db: Database) -> None:
+    async with opened(db, sends=60, send_concurrency=1) as line:
+        line.faults({"what": "slow", "s": 0.2})
+        async with working(line) as stop:
+            await until(lambda: count(db, "sends where state = 'calling'", 1), "a call under way")
+            stop.set()
+        assert 0 < len(line.ledger()) < 60
+        states = await line.states()
+        assert states["accepted"] == len(line.ledger())
+        assert set(states) <= {"accepted", "claimed", "planned"}
+
+
 def test_every_step_has_a_rhythm() -> None:
     assert set(RHYTHMS) == set(wake_module.Step)

@@ -285,8 +285,24 @@ class _Worker:
         while more and not self.stop.is_set():
             self.again.discard(step)
             async with asyncio.timeout(rhythm.limit_s):
-                more = await rhythm.run(self.parts, self.clock)
+                work = rhythm.run(self.parts, self.clock)
+                more = await (work if rhythm.limit_s else self._until_told(work))
             more = more or step in self.again
+
+    async def _until_told(self, work: Awaitable[bool]) -> bool:
+        """A step that may go on for long is cancelled when this worker is to end: it brings to its end what has begun, and no more."""
+        task = asyncio.ensure_future(work)
+        ending = asyncio.ensure_future(self.stop.wait())
+        ending.add_done_callback(lambda told: None if told.cancelled() else task.cancel())
+        try:
+            return await task
+        except asyncio.CancelledError:
+            this = asyncio.current_task()
+            if this is None or this.cancelling() or not self.stop.is_set():
+                raise
+            return False
+        finally:
+            ending.cancel()
 
     def _is_held(self, step: Step) -> bool:
         trouble = self.trouble.get(step)
