@@ -1,6 +1,7 @@
 """A durable PostgreSQL of the run's own, and a fresh migrated database for whoever asks. It must not know the properties."""
 
 import asyncio
+import secrets
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from julia_warmer.store.local import LocalPostgres
 from julia_warmer.store.migrate import migrate
 
 TEMPLATE = "faults_template"
+NAME = "NAME_OF_THE_DATABASE"
 CONNECTIONS_MAX = 1000  # sixteen workers with ten each, more than once
 
 
@@ -27,22 +29,21 @@ class Database:
     owner: asyncpg.Pool
 
 
+@dataclass(frozen=True, slots=True)
 class Server:
-    """One run's server. Its databases are copies of one that was migrated."""
+    """Where a run's server is; another process may be told. Its databases are copies of one that was migrated."""
 
-    def __init__(self, server: LocalPostgres) -> None:
-        self.server = server
-        self._made = 0
+    app: str  # addresses, with NAME in place of the database's
+    owner: str
 
     @asynccontextmanager
     async def database(self) -> AsyncGenerator[Database]:
         """A fresh one, for as long as it is needed."""
-        self._made += 1
-        name = f"faults_{self._made}"
+        name = f"faults_{secrets.token_hex(6)}"
         async with AsyncExitStack() as stack:
             await self._admin(f"create database {name} template {TEMPLATE} owner {ADMIN}")
             stack.push_async_callback(self._admin, f"drop database {name} with (force)")
-            dsn, owner_dsn = self.server.dsn(name), self.server.dsn(name, ADMIN)
+            dsn, owner_dsn = self.app.replace(NAME, name), self.owner.replace(NAME, name)
             pool = await store_db.open_pool(dsn, application_name="faults", min_size=0, max_size=80)
             stack.callback(pool.terminate)
             owner = await store_db.open_pool(owner_dsn, application_name="faults-owner", min_size=0, max_size=10)
@@ -50,16 +51,15 @@ class Server:
             yield Database(dsn, pool, owner)
 
     async def make_template(self) -> None:
-        """A migrated database that the others are copied from."""
-        await self.server.ensure_database(TEMPLATE)
-        connection = await store_db.connect(self.server.dsn(TEMPLATE, ADMIN), application_name="faults")
+        """Migrate the database that the others are copied from."""
+        connection = await store_db.connect(self.owner.replace(NAME, TEMPLATE), application_name="faults")
         try:
             await migrate(connection, at=SystemClock().now())
         finally:
             await connection.close()
 
     async def _admin(self, statement: str) -> None:
-        connection = await asyncpg.connect(self.server.admin_dsn)
+        connection = await asyncpg.connect(self.owner.replace(NAME, "postgres"))
         try:
             await connection.execute(statement)
         finally:
@@ -72,7 +72,8 @@ async def running(folder: Path) -> AsyncGenerator[Server]:
     settings = {"max_connections": str(CONNECTIONS_MAX)}
     server = await asyncio.to_thread(LocalPostgres.start, folder / "postgres", settings=settings)
     try:
-        ours = Server(server)
+        await server.ensure_database(TEMPLATE)
+        ours = Server(server.dsn(NAME), server.dsn(NAME, ADMIN))
         await ours.make_template()
         yield ours
     finally:

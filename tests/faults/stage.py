@@ -13,6 +13,7 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import aiohttp
 
@@ -81,6 +82,10 @@ class Stage:
     def policy(self) -> Policy:
         return policies.load(str(self._policy))
 
+    def another(self, name: str) -> AbstractAsyncContextManager["Stage"]:
+        """One more stage beside this one."""
+        return staged(self._server, self.folder / name)
+
     def another_database(self) -> AbstractAsyncContextManager[Database]:
         """One more fresh one, for as long as it is needed."""
         return self._server.database()
@@ -94,9 +99,10 @@ class Stage:
         self.sandbox_url = process.said["sandbox"]
         return SandboxProcess(process, self.sandbox_url, ledger, self.http)
 
-    async def api(self, **settings: Any) -> Api:
-        """Start both applications in one process."""
-        command = [WARMER, "api", "--port", PORT_ANY, "--internal-port", PORT_ANY, "--json"]
+    async def api(self, *, at: "Api | None" = None, **settings: Any) -> Api:
+        """Start both applications in one process, on any ports or on those of an earlier one."""
+        ports = [str(urlsplit(url).port) for url in (at.webhook, at.internal)] if at else [PORT_ANY, PORT_ANY]
+        command = [WARMER, "api", "--port", ports[0], "--internal-port", ports[1], "--json"]
         process = await self._start("api", command, **settings)
         return Api(process, process.said["webhook"], process.said["api"])
 

@@ -21,6 +21,8 @@ from tests.faults.properties import (
     r16_foreign_payloads,
     r17_fuzz,
     r18_load,
+    r19_sick_provider,
+    r20_deploy,
     s01_signature,
 )
 from tests.faults.row import Draw, Row
@@ -53,6 +55,8 @@ _TABLE: tuple[tuple[Property, Cost], ...] = (
     (r16_foreign_payloads, Cost(full_s=60, short_s=8)),
     (r17_fuzz, Cost(full_s=280, short_s=8, quiet=Quiet.ALWAYS)),
     (r18_load, Cost(full_s=640, short_s=25, quiet=Quiet.ALWAYS)),
+    (r19_sick_provider, Cost(full_s=1100, short_s=80)),
+    (r20_deploy, Cost(full_s=90, short_s=30)),
     (s01_signature, Cost(full_s=15, short_s=8)),
 )
 BUILT: dict[str, Property] = {module.NAME: module for module, _ in _TABLE}

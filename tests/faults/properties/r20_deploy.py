@@ -1,0 +1,131 @@
+"""R20 deploy and restore: processes are replaced under load, one after the other; and an old backup begins held.
+
+A worker that is told to end settles what it has begun and gives the rest back, within a minute. The application goes away and comes back at
+the same address, while the platform delivers.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from datetime import timedelta
+from signal import SIGTERM
+
+from julia_warmer.engine.wake import Step, wake
+from julia_warmer.store.db import transaction
+from tests.faults.fleet import Fleet, found_fleet, phone_of
+from tests.faults.judge import await_settled, finish, judge
+from tests.faults.outside import drained
+from tests.faults.platform import MAIL, SandboxProcess
+from tests.faults.post import Sender, body, change, text
+from tests.faults.process import Process
+from tests.faults.row import Draw, Findings, Row, p50_p99_ms
+from tests.faults.stage import Api, Stage
+
+NAME = "R20"
+LIMIT_S = (600.0, 150.0)
+WORKERS = 3
+DRAIN_S = 60.0
+SENDS_S, ITEMS_S = 30, 20
+TICK_S = 0.1
+SLOW = {"what": "slow", "s": 1.0, "probability": 0.1}  # so that something is always on the wire
+MAIL_AGAIN = {**MAIL, "retry_first_s": 0.5, "retry_factor": 1.5, "retry_most_s": 5.0}
+
+
+@dataclass(slots=True)
+class _Deploy:
+    """What is replaced, and how long each took to end."""
+
+    stage: Stage
+    found: Findings
+    drains_s: list[float] = field(default_factory=list)
+
+    async def replace(self, old: Process, start: Callable[[], Awaitable[Process]]) -> Process:
+        """Start the new one, then end the old one: a worker."""
+        new = await start()
+        await self.end(old)
+        return new
+
+    async def end(self, process: Process) -> None:
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        process.send(SIGTERM)
+        try:
+            await asyncio.wait_for(process.child.wait(), DRAIN_S)
+        except TimeoutError:
+            self.found.violate(f"{process.name} did not end within {DRAIN_S:.0f} s")
+            await process.kill()
+        self.found.expect(process.child.returncode == 0, f"{process.name} ended with {process.child.returncode}")
+        self.drains_s.append(loop.time() - began)
+
+
+async def run(stage: Stage, draw: Draw) -> Row:
+    rounds, people = draw.size((4, 1_500), (1, 250))
+    found = Findings()
+    fleet = await found_fleet(
+        stage.db.owner, stage.seal, at=stage.clock.now(), portfolios=2, chips=10, people=people, due_in=timedelta(hours=4)
+    )
+    sandbox = await stage.sandbox()
+    api = await stage.api()
+    await sandbox.put(fleet.world(seed=draw.seed, secret=stage.secret, webhook_url=api.webhook, webhooks=MAIL_AGAIN))
+    await sandbox.fault(SLOW)
+    workers = await stage.workers(WORKERS)
+    deploy, posted = _Deploy(stage, found), list[str]()
+    async with Sender(api.webhook, stage.secret) as sender:
+        load = [asyncio.create_task(_let_go(stage, fleet, draw)), asyncio.create_task(_post(stage, fleet, sender, posted))]
+        for _ in range(rounds):
+            workers = [await deploy.replace(worker, stage.worker) for worker in workers]
+            api = await _restart(stage, api, deploy)
+        await load[0]
+        await finish(stage, within_s=120)
+        load[1].cancel()
+        await asyncio.wait(load)
+    await sandbox.heal()
+    await _judge_deploy(stage, sandbox, posted, sender, found)
+    judged = await judge(stage, sandbox, found)
+    found.violate("sends whose outcome a deploy made unknown", len(judged.unknown))
+    done = f"{len(deploy.drains_s)} processes replaced while {judged.sent:,} messages went out and {len(posted):,} came in"
+    note = [f"the slowest to end took {max(deploy.drains_s):.1f} s", f"{sender.codes[0]} POSTs met no server and came again"]
+    return found.row(NAME, done, unknown=judged.untold, recovered_s=max(deploy.drains_s), note=note, **p50_p99_ms(sender.seconds))
+
+
+async def _restart(stage: Stage, api: Api, deploy: _Deploy) -> Api:
+    """The applications leave their ports and come back to them."""
+    await deploy.end(api.process)
+    return await stage.api(at=api)
+
+
+async def _let_go(stage: Stage, fleet: Fleet, draw: Draw) -> None:
+    """Let sends be due at a fixed rate."""
+    waiting = list(fleet.sends)
+    draw.random.shuffle(waiting)
+    step = int(SENDS_S * TICK_S)
+    for nth in range(0, len(waiting), step):
+        async with transaction(stage.db.owner) as conn:
+            await conn.execute("update sends set due_at = $2 where id = any($1::bigint[])", waiting[nth : nth + step], stage.clock.now())
+            await wake(conn, Step.DISPATCH)
+        await asyncio.sleep(TICK_S)
+
+
+async def _post(stage: Stage, fleet: Fleet, sender: Sender, posted: list[str]) -> None:
+    """People write at a fixed rate, and Meta comes again until a 200."""
+    running = set[asyncio.Task[bool]]()
+    try:
+        for nth in range(10**9):
+            posted.append(f"wamid.in.{nth}")
+            chip = fleet.chips[nth % len(fleet.chips)]
+            item = text(posted[-1], "Oi!", stage.clock.now(), sender=phone_of(nth % len(fleet.people)))
+            task = asyncio.create_task(sender.deliver(body(change(chip, messages=[item]), waba=chip.waba)))
+            running.add(task)
+            task.add_done_callback(running.discard)
+            await asyncio.sleep(1 / ITEMS_S)
+    finally:
+        await asyncio.gather(*running)
+
+
+async def _judge_deploy(stage: Stage, sandbox: SandboxProcess, posted: list[str], sender: Sender, found: Findings) -> None:
+    await await_settled(stage, sandbox)
+    await drained(stage.db.pool)
+    there = {row["message_id"] for row in await stage.db.pool.fetch("select message_id from received")}
+    found.lose("messages to us", len(set(posted) - there))
+    strange = {code: n for code, n in sender.codes.items() if code not in (200, 0, 503)}
+    found.expect(not strange, f"POSTs were answered {strange}")
