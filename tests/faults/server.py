@@ -17,6 +17,7 @@ from julia_warmer.store.migrate import migrate
 
 TEMPLATE = "faults_template"
 NAME = "NAME_OF_THE_DATABASE"
+CUT_S = 0.5  # until those who were cut off are gone
 CONNECTIONS_MAX = 1000  # sixteen workers with ten each, more than once
 
 
@@ -24,6 +25,7 @@ CONNECTIONS_MAX = 1000  # sixteen workers with ten each, more than once
 class Database:
     """A fresh, migrated database. `pool` is the program's role, `owner` the schema's owner: what a test does from outside."""
 
+    name: str
     dsn: str
     pool: asyncpg.Pool
     owner: asyncpg.Pool
@@ -48,7 +50,26 @@ class Server:
             stack.callback(pool.terminate)
             owner = await store_db.open_pool(owner_dsn, application_name="faults-owner", min_size=0, max_size=10)
             stack.callback(owner.terminate)
-            yield Database(dsn, pool, owner)
+            yield Database(name, dsn, pool, owner)
+
+    async def back_up(self, db: Database) -> str:
+        """Copy it as it stands, for `restore`. Everybody who is connected is cut off for a moment."""
+        copy = f"{db.name}_backup"
+        await self._cut(db)
+        await self._admin(f"create database {copy} template {db.name} owner {ADMIN}")
+        return copy
+
+    async def restore(self, db: Database, copy: str) -> None:
+        """Put the copy in its place, under its name."""
+        await self._cut(db)
+        await self._admin(f"drop database {db.name} with (force)")
+        await self._admin(f"alter database {copy} rename to {db.name}")
+
+    async def _cut(self, db: Database) -> None:
+        await db.pool.expire_connections()
+        await db.owner.expire_connections()
+        await self._admin(f"select pg_terminate_backend(pid) from pg_stat_activity where datname = '{db.name}'")
+        await asyncio.sleep(CUT_S)
 
     async def make_template(self) -> None:
         """Migrate the database that the others are copied from."""

@@ -86,6 +86,29 @@ class Stage:
         """One more stage beside this one."""
         return staged(self._server, self.folder / name)
 
+    async def back_up(self) -> str:
+        """A copy of its database, to be restored later. Nothing may be at work meanwhile."""
+        return await self._server.back_up(self.db)
+
+    async def restore(self, copy: str) -> None:
+        """The copy in the place of its database."""
+        await self._server.restore(self.db, copy)
+
+    async def command(self, *words: str) -> str:
+        """Run one command of the command line to its end; what it said. Raises RuntimeError when it fails."""
+        child = await asyncio.create_subprocess_exec(
+            WARMER,
+            *words,
+            env=self.environment(),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        said, complained = await child.communicate()
+        if child.returncode:
+            raise RuntimeError(f"warmer {' '.join(words)} ended with {child.returncode}: {complained.decode()[-500:]}")
+        return said.decode()
+
     def another_database(self) -> AbstractAsyncContextManager[Database]:
         """One more fresh one, for as long as it is needed."""
         return self._server.database()

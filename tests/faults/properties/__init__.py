@@ -48,7 +48,7 @@ _TABLE: tuple[tuple[Property, Cost], ...] = (
     (r09_zombie, Cost(full_s=500, short_s=25)),
     (r10_caps, Cost(full_s=300, short_s=20)),
     (r11_throttles, Cost(full_s=240, short_s=40, quiet=Quiet.IN_FULL)),
-    (r12_stop, Cost(full_s=120, short_s=30)),
+    (r12_stop, Cost(full_s=120, short_s=40, quiet=Quiet.IN_FULL)),
     (r13_status_algebra, Cost(full_s=60, short_s=10)),
     (r14_early_statuses, Cost(full_s=40, short_s=10)),
     (r15_batch_isolation, Cost(full_s=40, short_s=10)),

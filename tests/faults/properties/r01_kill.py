@@ -21,7 +21,7 @@ from tests.faults.row import Draw, Findings, Row
 from tests.faults.stage import Stage
 
 NAME = "R1"
-LIMIT_S = (1500.0, 150.0)
+LIMIT_S = (1500.0, 180.0)
 WINDOWS = ("claimed", "called", "answered")
 WORKERS = 4
 LEASE_S = 5

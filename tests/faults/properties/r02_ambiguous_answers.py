@@ -10,7 +10,7 @@ from tests.faults.row import Draw, Findings, Row
 from tests.faults.stage import Stage
 
 NAME = "R2"
-LIMIT_S = (900.0, 120.0)
+LIMIT_S = (900.0, 180.0)
 AT_ONCE = 0.5  # of the requests: a platform that answers nothing clearly is R19, then we slow down to probes
 
 

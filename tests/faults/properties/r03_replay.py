@@ -9,7 +9,7 @@ from tests.faults.row import Draw, Findings, Row, p50_p99_ms
 from tests.faults.stage import Stage
 
 NAME = "R3"
-LIMIT_S = (300.0, 60.0)
+LIMIT_S = (900.0, 180.0)
 PEOPLE = 40
 
 

@@ -17,7 +17,7 @@ from tests.faults.row import Draw, Findings, Row, p50_p99_ms
 from tests.faults.stage import Stage
 
 NAME = "R6"
-LIMIT_S = (900.0, 150.0)
+LIMIT_S = (900.0, 180.0)
 WORDS = ("PARAR", "sair", "Stop", "me tirem da lista", "não quero mais receber mensagens")
 SLOW = ({"what": "slow", "s": 0.4, "probability": 0.2}, {"what": "slow", "s": 3.5, "probability": 0.005})
 SETTINGS = {"send_concurrency": 8, "claim_max": 50, "messages_per_second": 20}

@@ -18,7 +18,7 @@ from tests.faults.row import Draw, Findings, Row, p50_p99_ms
 from tests.faults.stage import Stage
 
 NAME = "R7"
-LIMIT_S = (300.0, 90.0)
+LIMIT_S = (900.0, 180.0)
 WORDS = """
     sair, parar, pare, parem, cancelar, descadastrar, remover, stop, unsubscribe, quit, opt out, salir, baja
     quero sair da lista, não quero mais receber mensagens, pare de me mandar mensagem, por favor me descadastrem, me tirem daqui

@@ -18,7 +18,7 @@ from tests.faults.row import Draw, Findings, Row, p50_p99_ms
 from tests.faults.stage import Stage
 
 NAME = "R8"
-LIMIT_S = (600.0, 120.0)
+LIMIT_S = (900.0, 180.0)
 PEOPLE = 1_000
 HANDS = 8  # that deliver at once
 ALL_EVERY = 10  # cuts

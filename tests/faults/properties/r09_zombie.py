@@ -21,7 +21,7 @@ from tests.faults.row import Draw, Findings, Row
 from tests.faults.stage import Stage
 
 NAME = "R9"
-LIMIT_S = (1200.0, 150.0)
+LIMIT_S = (1200.0, 180.0)
 WORKERS, AT_ONCE = 6, 4
 CATCH_S = 5.0  # how long they are waited for: a call that is held for long becomes unclear, as it should
 SENDS_PER_ROUND = 80

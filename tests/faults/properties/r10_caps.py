@@ -36,7 +36,7 @@ from tests.faults.server import Database
 from tests.faults.stage import Stage
 
 NAME = "R10"
-LIMIT_S = (1500.0, 120.0)
+LIMIT_S = (1500.0, 180.0)
 DAY, TTL = timedelta(days=1), timedelta(hours=12)
 CLAIMERS = 16
 PORTFOLIOS = 15  # schedules that are played at once

@@ -18,7 +18,7 @@ from tests.faults.row import Draw, Findings, Row
 from tests.faults.stage import Stage
 
 NAME = "R11"
-LIMIT_S = (600.0, 150.0)
+LIMIT_S = (900.0, 180.0)
 GRACE_S = 1.0
 LOSS_MAX = 0.10
 SETTINGS = {"send_concurrency": 8, "claim_max": 40, "messages_per_second": 1}  # two of each chip in a claim: the second waits a second

@@ -16,7 +16,7 @@ from tests.faults.row import Draw, Findings, Row, p50_p99_ms
 from tests.faults.stage import Stage
 
 NAME = "R13"
-LIMIT_S = (420.0, 60.0)
+LIMIT_S = (900.0, 180.0)
 STATUSES = ("sent", "delivered", "read", "failed")
 CODES = (131026, 131049, 131000)  # counted as undeliverable, limited, failed
 ROADS = ("one by one", "one body", "shuffled")

@@ -15,7 +15,7 @@ from tests.faults.row import Draw, Findings, Row, p50_p99_ms
 from tests.faults.stage import Stage
 
 NAME = "R14"
-LIMIT_S = (300.0, 90.0)
+LIMIT_S = (900.0, 180.0)
 SAID = (("sent",), ("sent", "delivered"), ("sent", "delivered", "read"), ("read",), ("failed",))
 CODE = 131000
 

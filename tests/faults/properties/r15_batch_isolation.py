@@ -15,7 +15,7 @@ from tests.faults.row import Draw, Findings, Row, p50_p99_ms
 from tests.faults.stage import Stage
 
 NAME = "R15"
-LIMIT_S = (420.0, 60.0)
+LIMIT_S = (900.0, 180.0)
 ITEMS = 300
 REPEATS = 50
 LONG = Random(0).randbytes(3000).hex()  # no index takes it, and it cannot be compressed

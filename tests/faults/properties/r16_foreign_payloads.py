@@ -12,7 +12,7 @@ from tests.faults.row import Draw, Findings, Row, p50_p99_ms
 from tests.faults.stage import Stage
 
 NAME = "R16"
-LIMIT_S = (600.0, 90.0)
+LIMIT_S = (900.0, 180.0)
 
 
 async def run(stage: Stage, draw: Draw) -> Row:

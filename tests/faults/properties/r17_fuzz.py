@@ -15,7 +15,7 @@ from tests.faults.stage import Stage
 from tests.faults.wire import Drips, post_raw
 
 NAME = "R17"
-LIMIT_S = (1200.0, 120.0)
+LIMIT_S = (1200.0, 180.0)
 HANDS = 12  # connections over which mutations come, one after the other
 DEPTHS = (100, 1_000, 5_000, 20_000)
 MB = 1024 * 1024

@@ -11,7 +11,7 @@ from tests.faults.row import Draw, Findings, Row, p50_p99_ms
 from tests.faults.stage import Stage
 
 NAME = "S1"
-LIMIT_S = (120.0, 60.0)
+LIMIT_S = (300.0, 180.0)
 OLD, NEW = "the-old-secret-of-the-rotation", "the-new-secret-of-the-rotation"
 
 
