@@ -7,19 +7,16 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
-from multiprocessing import get_context
 from pathlib import Path
 
 from rich.console import Console
 
 from tests.faults import plan
 from tests.faults.plan import Part, Plan
-from tests.faults.playing import play_part
+from tests.faults.playing import play_apart
 from tests.faults.properties import BUILT, COSTS
-from tests.faults.row import Draw, Row, show, with_draw, write_json
+from tests.faults.row import Row, show, write_json
 from tests.faults.server import Server, running
 
 SEED_MAX = 2**31
@@ -81,20 +78,9 @@ class _Game:
 
     async def play(self, part: Part) -> None:
         self._say(f"{part.name} …{' (short)' if part.short else ''} about {part.cost_s:.0f} s")
-        row = await self._play_one(part)
+        row = await play_apart(self.server, self.folder / part.name.lower(), part, self.seed)
         self.rows.append(row)
         self._say(f"{part.name} {'ok' if row.ok else 'NOT OK: ' + row.note[:200]} after {row.took_s:.0f} s")
-
-    async def _play_one(self, part: Part) -> Row:
-        """In a process of its own: nobody's clock is late because another was at work. What breaks is a violation of its property."""
-        loop = asyncio.get_running_loop()
-        began = loop.time()
-        try:
-            with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as alone:
-                return await loop.run_in_executor(alone, play_part, self.server, self.folder / part.name.lower(), part, self.seed)
-        except BrokenProcessPool:
-            row = Row(name=part.name, done="broke off", violations=1, note="its process died")
-            return with_draw(row, Draw.of(part.name, seed=self.seed, short=part.short), loop.time() - began)
 
     def _say(self, what: str) -> None:
         passed_s = int(asyncio.get_running_loop().time() - self.began)
