@@ -17,7 +17,7 @@ from julia_warmer.store.migrate import migrate
 
 TEMPLATE = "faults_template"
 NAME = "NAME_OF_THE_DATABASE"
-CUT_S = 0.5  # until those who were cut off are gone
+CUT_MS = 5_000  # for somebody who is cut off to be gone
 CONNECTIONS_MAX = 1000  # sixteen workers with ten each, more than once
 
 
@@ -55,21 +55,25 @@ class Server:
     async def back_up(self, db: Database) -> str:
         """Copy it as it stands, for `restore`. Everybody who is connected is cut off for a moment."""
         copy = f"{db.name}_backup"
-        await self._cut(db)
-        await self._admin(f"create database {copy} template {db.name} owner {ADMIN}")
+        async with self._alone(db.name):
+            await self._admin(f"create database {copy} template {db.name} owner {ADMIN}")
         return copy
 
     async def restore(self, db: Database, copy: str) -> None:
         """Put the copy in its place, under its name."""
-        await self._cut(db)
-        await self._admin(f"drop database {db.name} with (force)")
-        await self._admin(f"alter database {copy} rename to {db.name}")
+        async with self._alone(db.name):
+            await self._admin(f"drop database {db.name} with (force)")
+            await self._admin(f"alter database {copy} rename to {db.name}")
 
-    async def _cut(self, db: Database) -> None:
-        await db.pool.expire_connections()
-        await db.owner.expire_connections()
-        await self._admin(f"select pg_terminate_backend(pid) from pg_stat_activity where datname = '{db.name}'")
-        await asyncio.sleep(CUT_S)
+    @asynccontextmanager
+    async def _alone(self, name: str) -> AsyncGenerator[None]:
+        """Nobody is connected meanwhile."""
+        await self._admin(f"alter database {name} allow_connections false")
+        try:
+            await self._admin(f"select pg_terminate_backend(pid, {CUT_MS}) from pg_stat_activity where datname = '{name}'")
+            yield
+        finally:
+            await self._admin(f"alter database {name} allow_connections true")
 
     async def make_template(self) -> None:
         """Migrate the database that the others are copied from."""
