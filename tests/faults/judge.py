@@ -43,7 +43,7 @@ async def await_settled(stage: Stage, sandbox: SandboxProcess, *, within_s: floa
     loop = asyncio.get_running_loop()
     began = loop.time()
     while loop.time() - began < within_s:
-        rows = await _sends_by_ours(stage)
+        rows = await sends_by_ours(stage)
         untold = _untold(sandbox)
         if all(rows[row["ours"]]["accepted_at"] or row["message_id"] in untold for row in sandbox.sent()):
             return loop.time() - began
@@ -56,8 +56,8 @@ async def judge(stage: Stage, sandbox: SandboxProcess, found: Findings, *, may_e
     judged = Judged()
     sent = sandbox.sent()
     judged.sent = len(sent)
-    _find_duplicates(sent, found)
-    rows, untold = await _sends_by_ours(stage), _untold(sandbox)
+    find_duplicates(sent, found)
+    rows, untold = await sends_by_ours(stage), _untold(sandbox)
     taken: set[int] = set()
     for message in sent:
         row = rows.get(message["ours"])
@@ -83,14 +83,15 @@ async def judge(stage: Stage, sandbox: SandboxProcess, found: Findings, *, may_e
     return judged
 
 
-def _find_duplicates(sent: list[dict[str, Any]], found: Findings) -> None:
+def find_duplicates(sent: list[dict[str, Any]], found: Findings) -> None:
+    """By our id, and by person and text."""
     by_id = Counter(row["ours"] for row in sent)
     found.duplicate("messages with one id of ours", sum(n - 1 for n in by_id.values()))
     by_text = Counter((row["person"], row["template"]) for row in sent)
     found.duplicate("messages with one text to one person", sum(n - 1 for n in by_text.values()))
 
 
-async def _sends_by_ours(stage: Stage) -> dict[str, Any]:
+async def sends_by_ours(stage: Stage) -> dict[str, Any]:
     """Sends by the id of each of their attempts."""
     rows = await stage.db.pool.fetch(
         """select attempts.id as ours, sends.id, sends.state, sends.reason, sends.accepted_at
