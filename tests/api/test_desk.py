@@ -141,6 +141,9 @@ async def test_stats_add_up_what_there_is(site: Site, db: Database):
 async def test_readiness_says_what_is_missing(site: Site, db: Database):
     found = await site.ok("GET", "/readyz", headers={"Authorization": ""})
     assert (found["ready"], found["database"], found["worker"]) == (True, "ok", "never")
+    await db.owner.execute("insert into warmer.holds values ('restore', 'journal', 'it was restored', $1)", AT)
+    held = await site.ok("GET", "/readyz", headers={"Authorization": ""})
+    assert any("it was restored" in problem and "warmer release --restore" in problem for problem in held["problems"])
     await db.owner.execute("update warmer.migrations set sha256 = 'other' where number = 1")
     async with site.http.get("/readyz") as answer:
         said = await answer.json()
