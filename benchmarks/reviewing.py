@@ -8,7 +8,7 @@ from typing import Any
 
 from benchmarks import seeding
 from benchmarks.child import Orders
-from julia_warmer.engine.review import REVIEW_MAX, review
+from julia_warmer.engine.review import REVIEW_MAX, review_due
 from julia_warmer.store import db
 from julia_warmer.store.db import Connection, Pool
 
@@ -19,17 +19,16 @@ queries = db.load(__file__)
 
 @asynccontextmanager
 async def ours(dsn: str) -> AsyncGenerator[Orders]:
-    """One worker: decides on every chip that is due, a transaction for each batch, as the job does; stops after `most_s` seconds."""
+    """One worker: decides on every chip that is due, as the job does; stops after `most_s` seconds."""
     pool = await db.open_pool(dsn, application_name="bench-worker")
 
     async def go(at: str, most_s: float) -> dict[str, Any]:
         began, chips = time.perf_counter(), 0
         while True:
-            async with db.transaction(pool) as conn:
-                reviewed = await review(conn, at=datetime.fromisoformat(at), policy=seeding.POLICY)
-            chips += len(reviewed.decisions)
+            lap = await review_due(pool, at=datetime.fromisoformat(at), policy=seeding.POLICY)
+            chips += lap.chips
             took_s = time.perf_counter() - began
-            if len(reviewed.decisions) < REVIEW_MAX or took_s > most_s:
+            if not lap.more or took_s > most_s:
                 return {"s": took_s, "chips": chips}
 
     try:

@@ -70,11 +70,7 @@ async def _route(parts: Parts, clock: Clock) -> bool:
 
 
 async def _review(parts: Parts, clock: Clock) -> bool:
-    async with transaction(parts.pool) as conn:
-        reviewed = await review.review(conn, at=clock.now(), policy=parts.policy)
-        if reviewed.decisions:
-            await wake(conn, Step.PLAN)
-    return len(reviewed.decisions) == review.REVIEW_MAX
+    return (await review.review_due(parts.pool, at=clock.now(), policy=parts.policy)).more
 
 
 async def _plan(parts: Parts, clock: Clock) -> bool:

@@ -1,8 +1,9 @@
 """Review: snapshots out of the counts, one decision for each chip that is due, and everything that a decision leaves behind.
 
-It decides nothing: `core.decide` does. It runs inside its caller's transaction.
+It decides nothing: `core.decide` does. A review runs inside its caller's transaction; `review_due` opens its own.
 """
 
+import asyncio
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -14,11 +15,14 @@ from julia_warmer.core.decide import decide
 from julia_warmer.core.model import Action, Budget, Change, ChipStatus, Decision, Snapshot
 from julia_warmer.core.pauses import SENDING
 from julia_warmer.core.policy import Policy
+from julia_warmer.engine.wake import Step, wake
 from julia_warmer.store import chips, plans
 from julia_warmer.store.chips import Alert, Due, Verdict
-from julia_warmer.store.db import Connection
+from julia_warmer.store.db import Connection, Pool, transaction
 
 REVIEW_MAX = 1000  # chips of one transaction: their rows are locked for as long as it takes
+LANES = 2  # batches at a time: while one is decided here, the database reads or writes another
+BATCHES_MAX = 10  # of a lane in one run
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +31,14 @@ class Reviewed:
 
     decisions: tuple[Decision, ...] = ()
     snapshots: tuple[Snapshot, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Lap:
+    """How many chips were reviewed, and whether there may be more."""
+
+    chips: int
+    more: bool
 
 
 async def review(conn: Connection, *, at: datetime, policy: Policy, limit: int = REVIEW_MAX, only: Sequence[int] | None = None) -> Reviewed:
@@ -39,6 +51,28 @@ async def review(conn: Connection, *, at: datetime, policy: Policy, limit: int =
     await chips.write_decisions(conn, verdicts, at=at, policy=policy.version)
     await _act(conn, verdicts, at=at)
     return Reviewed(tuple(verdict.decision for verdict in verdicts), tuple(verdict.due.snapshot for verdict in verdicts))
+
+
+async def review_due(pool: Pool, *, at: datetime, policy: Policy) -> Lap:
+    """Review the chips that are due, a transaction for each batch, some batches at a time."""
+    async with asyncio.TaskGroup() as group:
+        lanes = [group.create_task(_run_lane(pool, at=at, policy=policy)) for _ in range(LANES)]
+    laps = [lane.result() for lane in lanes]
+    return Lap(sum(lap.chips for lap in laps), any(lap.more for lap in laps))
+
+
+async def _run_lane(pool: Pool, *, at: datetime, policy: Policy) -> Lap:
+    """One batch after another, until one is not full: what is left then, the other lanes have."""
+    chips_reviewed = 0
+    for _ in range(BATCHES_MAX):
+        async with transaction(pool) as conn:
+            reviewed = await review(conn, at=at, policy=policy)
+            if reviewed.decisions:
+                await wake(conn, Step.PLAN)
+        chips_reviewed += len(reviewed.decisions)
+        if len(reviewed.decisions) < REVIEW_MAX:
+            return Lap(chips_reviewed, more=False)
+    return Lap(chips_reviewed, more=True)
 
 
 # ------------------------------------------------------------------ the portfolio's limit
