@@ -65,6 +65,7 @@ create table warmer.attempts (
     constraint attempts_outcome_check check ((outcome = any (array['accepted'::text, 'held'::text, 'refused'::text, 'unclear'::text]))),
     constraint attempts_send_id_fkey foreign key (send_id) references warmer.sends(id)
 );
+create index attempts_began on warmer.attempts using brin (began_at);
 
 create table warmer.audit_log (
     id bigint generated always as identity not null,
@@ -304,6 +305,7 @@ create table warmer.decisions (
     constraint decisions_pkey primary key (id),
     constraint decisions_chip_id_fkey foreign key (chip_id) references warmer.chips(id)
 );
+create index decisions_at on warmer.decisions using brin (at);
 create index decisions_chip on warmer.decisions using btree (chip_id, at desc);
 
 create table warmer.events (
@@ -349,6 +351,7 @@ create table warmer.health_log (
     constraint health_log_pkey primary key (chip_id, at),
     constraint health_log_chip_id_fkey foreign key (chip_id) references warmer.chips(id)
 );
+create index health_log_at on warmer.health_log using brin (at);
 
 create table warmer.holds (
     kind text not null,
@@ -377,6 +380,7 @@ create table warmer.inbox (
     constraint inbox_pkey primary key (id),
     constraint inbox_digest_key unique (digest)
 );
+create index inbox_received on warmer.inbox using brin (received_at);
 create index inbox_waiting on warmer.inbox using btree (id) where (applied_at is null);
 
 create table warmer.migrations (
@@ -666,6 +670,32 @@ create table warmer.workers (
     constraint workers_pkey primary key (name)
 );
 
+create or replace function warmer.drop_months(before timestamptz)
+ returns integer
+ language plpgsql
+ security definer
+ set search_path to 'pg_catalog'
+ set lock_timeout to '2s'
+as $function$
+declare
+    month record;
+    dropped integer := 0;
+begin
+    for month in
+        select child.relname as name
+        from pg_inherits
+        join pg_class as child on child.oid = pg_inherits.inhrelid
+        where pg_inherits.inhparent = 'warmer.events'::regclass and child.relname ~ '^events_[0-9]{6}$'
+          and (to_date(substr(child.relname, 8), 'YYYYMM') + interval '1 month') at time zone 'UTC' <= before
+        order by child.relname
+    loop
+        execute format('drop table warmer.%I', month.name);
+        dropped := dropped + 1;
+    end loop;
+    return dropped;
+end
+$function$;
+
 create or replace function warmer.ensure_month(at timestamptz)
  returns text
  language plpgsql
@@ -803,4 +833,5 @@ grant usage on sequence warmer.sends_id_seq to warmer_app;
 grant usage on sequence warmer.stops_id_seq to warmer_app;
 grant usage on sequence warmer.suppressions_id_seq to warmer_app;
 grant usage on sequence warmer.templates_id_seq to warmer_app;
+grant execute on function warmer.drop_months(before timestamptz) to warmer_app;
 grant execute on function warmer.ensure_month(at timestamptz) to warmer_app;

@@ -83,6 +83,14 @@ class Settings(BaseSettings):
         default=6, ge=1, le=20, description="Most requests for one send: after so many refusals that surely took nothing it fails."
     )
     send_concurrency: int = Field(default=16, ge=1, le=500, description="Requests in flight at once from one worker.")
+    keep_decisions_d: int = Field(
+        default=90, ge=31, le=3650, description="Days for which decisions that changed nothing are kept; those that changed a chip stay."
+    )
+    keep_scores_d: int = Field(default=400, ge=31, le=3650, description="Days for which past health scores are kept.")
+    keep_deliveries_d: int = Field(default=30, ge=9, le=3650, description="Days for which applied webhook bodies are kept (sealed).")
+    keep_attempts_d: int = Field(default=90, ge=31, le=3650, description="Days for which requests to the platform are kept.")
+    keep_slots_d: int = Field(default=30, ge=9, le=3650, description="Days for which used slots of the messaging limit are kept.")
+    keep_events_d: int = Field(default=400, ge=62, le=3650, description="Days for which events are kept; they go by whole months.")
     log_level: str = Field(default="INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$", description="DEBUG, INFO, WARNING or ERROR.")
     log_json: bool = Field(default=False, description="Logs as JSON lines.")
 

@@ -19,7 +19,7 @@ from pgqueuer.models import Job, Schedule
 from pgqueuer.ports.driver import NotifyCallback
 
 from julia_warmer.clock import Clock
-from julia_warmer.engine import dispatch, intake, plan, restore, review, route, upkeep
+from julia_warmer.engine import dispatch, intake, plan, restore, retention, review, route, upkeep
 from julia_warmer.engine.parts import Parts
 from julia_warmer.engine.wake import CHANNEL, Step, queue, wake
 from julia_warmer.store import jobs, platform
@@ -107,7 +107,7 @@ async def _tidy(parts: Parts, clock: Clock) -> bool:
         await upkeep.tidy_up(conn, at=clock.now())
     if parts.journal is not None:
         parts.journal.forget(at=clock.now())
-    return False
+    return (await retention.forget_old(parts.pool, at=clock.now(), settings=parts.settings)).more
 
 
 @dataclass(frozen=True, slots=True)

@@ -274,6 +274,7 @@ create table warmer.attempts (
     details   text,
     unique (send_id, number)
 );
+create index attempts_began on warmer.attempts using brin (began_at);
 
 -- A slot of the portfolio's moving 24 h: one person, from the claim to 24 h after delivery at the latest.
 create table warmer.budget_uses (
@@ -314,6 +315,7 @@ create table warmer.inbox (
     deliveries   integer not null default 1,
     applied_at   timestamptz
 );
+create index inbox_received on warmer.inbox using brin (received_at);
 create index inbox_waiting on warmer.inbox (id) where applied_at is null;
 
 create table warmer.events (
@@ -445,6 +447,7 @@ create table warmer.health_log (
     score   integer not null,                    -- its terms are in the decision of that moment
     primary key (chip_id, at)
 );
+create index health_log_at on warmer.health_log using brin (at);
 
 create table warmer.decisions (
     id       bigint generated always as identity primary key,
@@ -456,6 +459,7 @@ create table warmer.decisions (
     record   bytea not null                      -- the snapshot and the decision on it, deflated: store/records.py
 );
 alter table warmer.decisions alter column record set storage external;
+create index decisions_at on warmer.decisions using brin (at);   -- small: rows come in the order of time; retention asks for it
 create index decisions_chip on warmer.decisions (chip_id, at desc);
 
 create table warmer.alerts (
@@ -598,6 +602,28 @@ begin
 end
 $$;
 
+-- Months of `events` that ended before a moment, dropped whole by the app's role. Whoever reads events is not waited for long: it is tried again.
+create function warmer.drop_months(before timestamptz) returns integer language plpgsql security definer
+    set search_path = pg_catalog set lock_timeout = '2s' as $$
+declare
+    month record;
+    dropped integer := 0;
+begin
+    for month in
+        select child.relname as name
+        from pg_inherits
+        join pg_class as child on child.oid = pg_inherits.inhrelid
+        where pg_inherits.inhparent = 'warmer.events'::regclass and child.relname ~ '^events_[0-9]{6}$'
+          and (to_date(substr(child.relname, 8), 'YYYYMM') + interval '1 month') at time zone 'UTC' <= before
+        order by child.relname
+    loop
+        execute format('drop table warmer.%I', month.name);
+        dropped := dropped + 1;
+    end loop;
+    return dropped;
+end
+$$;
+
 -- ---------------------------------------------------------------- rights
 
 revoke all on schema warmer from public;
@@ -620,4 +646,5 @@ grant usage on schema warmer to :app_role;
 grant select, insert, update, delete on all tables in schema warmer to :app_role;
 grant usage on all sequences in schema warmer to :app_role;
 grant execute on function warmer.ensure_month(timestamptz) to :app_role;
+grant execute on function warmer.drop_months(timestamptz) to :app_role;
 revoke update, delete, truncate on warmer.consents, warmer.audit_log from :app_role;

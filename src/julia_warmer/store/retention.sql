@@ -1,0 +1,40 @@
+-- What is kept only for so long. Each statement forgets some rows at most, so that none holds locks for long; each is found by its moment's index.
+
+-- name: forget_decisions -> none
+-- Decisions that changed nothing. Those that changed a chip are its history, and the last one is how it stands.
+delete from decisions
+where decisions.ctid = any(array(
+    select old.ctid
+    from decisions as old
+    where old.at < $before and old.changes = '{}'
+      and exists (select from decisions as newer where newer.chip_id = old.chip_id and newer.at > old.at)
+    limit $limit
+));
+
+-- name: forget_scores -> none
+-- Scores of the past.
+delete from health_log
+where health_log.ctid = any(array(select old.ctid from health_log as old where old.at < $before limit $limit));
+
+-- name: forget_deliveries -> none
+-- Webhook bodies whose facts were applied.
+delete from inbox
+where inbox.ctid = any(array(
+    select old.ctid from inbox as old where old.received_at < $before and old.applied_at is not null limit $limit
+));
+
+-- name: forget_attempts -> none
+-- Requests whose outcome is known.
+delete from attempts
+where attempts.ctid = any(array(
+    select old.ctid from attempts as old where old.began_at < $before and old.outcome is not null limit $limit
+));
+
+-- name: forget_slots -> none
+-- Slots of the moving 24 hours that ended.
+delete from budget_uses
+where budget_uses.ctid = any(array(select old.ctid from budget_uses as old where old.until_at < $before limit $limit));
+
+-- name: drop_months -> int
+-- Months of events that ended before a moment, whole: how many.
+select drop_months($before);

@@ -1,0 +1,59 @@
+"""Old rows are forgotten after the days that the settings say; what still matters is kept however old it is."""
+
+from datetime import timedelta
+
+import pytest
+
+from julia_warmer.config import Settings
+from julia_warmer.engine.retention import forget_old
+from julia_warmer.store.db import transaction
+from julia_warmer.store.facts import ensure_months
+from julia_warmer.store.records import pack_record
+from tests.conftest import Database
+from tests.engine.crowd import AT, add_fleet
+from tests.engine.outgoing import add
+
+pytestmark = pytest.mark.pg15
+
+SETTINGS = Settings()
+DAY = timedelta(days=1)
+
+
+async def count(db: Database, table: str) -> int:
+    return await db.pool.fetchval(f"select count(*) from {table}")
+
+
+async def test_old_decisions_go_but_changes_and_how_a_chip_stands(db: Database):
+    old = AT - DAY * (SETTINGS.keep_decisions_d + 1)
+    async with db.pool.acquire() as conn:
+        fleet = await add_fleet(conn, chips=2)
+        for chip, at, changes in (
+            (0, old, []),  # goes
+            (0, old + timedelta(hours=4), ["advanced"]),
+            (0, AT - DAY, []),
+            (1, old, []),  # the last one about this chip
+        ):
+            values = {"policy": "standard@1", "status": "warming", "changes": changes, "record": pack_record({}, {})}
+            await add(conn, "decisions", chip_id=fleet.chips[chip], at=at, **values)
+    assert (await forget_old(db.pool, at=AT, settings=SETTINGS)).rows["forget_decisions"] == 1
+    assert await count(db, "decisions") == 3
+
+
+async def test_scores_and_deliveries_go_by_their_age_and_an_unapplied_delivery_stays(db: Database):
+    async with db.pool.acquire() as conn:
+        fleet = await add_fleet(conn)
+        for days in (1, SETTINGS.keep_scores_d + 1):
+            await conn.execute("insert into health_log (chip_id, at, score) values ($1, $2, 80)", fleet.chips[0], AT - DAY * days)
+        old = AT - DAY * (SETTINGS.keep_deliveries_d + 1)
+        for digest, received_at, applied_at in ((b"1", old, old), (b"2", old, None), (b"3", AT, AT)):
+            await add(conn, "inbox", digest=digest, body=b"sealed", received_at=received_at, applied_at=applied_at)
+    assert not (await forget_old(db.pool, at=AT, settings=SETTINGS)).more
+    assert (await count(db, "health_log"), await count(db, "inbox")) == (1, 2)
+
+
+async def test_months_of_events_are_dropped_whole_once_all_of_them_is_old(db: Database):
+    ended = AT - DAY * SETTINGS.keep_events_d
+    async with transaction(db.pool) as conn:
+        await ensure_months(conn, [ended - DAY * 62, ended - DAY * 31, ended, AT])
+    assert (await forget_old(db.pool, at=AT, settings=SETTINGS)).months == 2
+    assert (await forget_old(db.pool, at=AT, settings=SETTINGS)).months == 0
