@@ -222,6 +222,7 @@ create table warmer.chips (
 );
 create index chips_account on warmer.chips using btree (account_id);
 create index chips_due on warmer.chips using btree (look_again_at, portfolio_id, id) where (look_again_at is not null);
+create index chips_phone on warmer.chips using btree (display_phone);
 create index chips_portfolio on warmer.chips using btree (portfolio_id);
 
 create table warmer.consents (
@@ -323,7 +324,6 @@ create table warmer.events (
     recorded_at timestamptz not null,
     constraint events_pkey primary key (at, kind, key)
 ) partition by range (at);
-create index events_chip on only warmer.events using btree (chip_id, at);
 create index events_contact on only warmer.events using btree (contact_id, at) where (contact_id is not null);
 create index events_early on only warmer.events using btree (value) where ((send_id is null) and (value is not null) and (kind = any (array['message_sent'::text, 'message_delivered'::text, 'message_read'::text, 'message_failed'::text])));
 

@@ -46,10 +46,7 @@ Run = Callable[[Parts, Clock], Awaitable[bool]]
 
 
 async def _intake(parts: Parts, clock: Clock) -> bool:
-    async with transaction(parts.pool) as conn:
-        applied = await intake.apply_inbox(conn, at=clock.now(), seal=parts.seal)
-        if applied.new:
-            await wake(conn, Step.ROUTE)
+    applied = await intake.work_off(parts.pool, clock=clock, seal=parts.seal)
     return applied.bodies > 0
 
 

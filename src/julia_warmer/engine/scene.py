@@ -6,6 +6,7 @@ It changes nothing but this: people who wrote first become contacts, and a send 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import lru_cache
 from uuid import UUID
 
 from julia_warmer.core.events import CallReceived, Event, Fact, Kind, MessageReceived, NumberChanged, PersonFact, SignupReceived, StatusFact
@@ -16,6 +17,7 @@ from julia_warmer.store.facts import AccountRef, ChipRef, SendRef
 from julia_warmer.store.people import Names, Person, Stranger
 from julia_warmer.store.settlements import AcceptedSend
 
+NAMES_KEPT_MAX = 4096
 NOT_OUT = frozenset({"planned", "claimed", "failed", "cancelled", "expired"})  # states that a status with our id proves wrong
 
 
@@ -64,8 +66,9 @@ class Scene:
         return self.ids.get(names) if names else None
 
 
+@lru_cache(NAMES_KEPT_MAX)
 def names_of(phone: str | None, user_id: str | None) -> Names:
-    """What a fact calls a person, with the canonical key."""
+    """What a fact calls a person, with the canonical key. Kept for a while: a batch asks for the same person again and again."""
     digits = digits_of(phone) if phone else ""
     return Names(phone_key=key_of(digits), wa_id=digits, user_id=user_id) if digits else Names(user_id=user_id)
 
@@ -95,7 +98,7 @@ async def find_places(conn: Connection, events: Iterable[Fact]) -> Places:
     for event in events:
         if event.phone_number_id:
             numbers.add(event.phone_number_id)
-        if event.display_phone:
+        elif event.display_phone:
             phones.add(event.display_phone)
         if event.account_id:
             wabas.add(event.account_id)

@@ -240,8 +240,11 @@ def number_params(statement: str) -> tuple[str, tuple[str, ...]]:
 def to_value(cls: type[T], record: Record) -> T:
     """A record as a value of the dataclass. Text becomes the field's enum, an array the field's tuple, and a class with `from_stored` says
     itself what a stored value means. Raises TypeError."""
+    conversions = _conversions(cls)
+    if not conversions:
+        return cls(**record)
     values = dict(record.items())
-    for name, convert in _conversions(cls).items():
+    for name, convert in conversions.items():
         if (value := values.get(name)) is not None:
             values[name] = convert(value)
     return cls(**values)

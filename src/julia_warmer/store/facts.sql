@@ -2,9 +2,14 @@
 
 -- name: find_chips -> ChipRef
 -- The chips that a delivery speaks of: by Meta's id of the number, or by the number itself where the id is missing.
+-- Apart, for there is an index for each, and a fleet is not read as a whole.
 select chips.id, chips.phone_number_id, chips.display_phone, chips.account_id, chips.portfolio_id, chips.zone
 from chips
-where chips.phone_number_id = any($phone_number_ids::text[]) or chips.display_phone = any($display_phones::text[]);
+where chips.phone_number_id = any($phone_number_ids::text[])
+union
+select chips.id, chips.phone_number_id, chips.display_phone, chips.account_id, chips.portfolio_id, chips.zone
+from chips
+where chips.display_phone = any($display_phones::text[]);
 
 -- name: find_accounts -> AccountRef
 -- The accounts that a delivery speaks of.
@@ -155,13 +160,20 @@ settled as (
 ),
 slots as (
     -- Meta counts a person from delivery for 24 hours; a failed message frees its slot.
+    -- Only where that is another end: reading what was delivered changes nothing.
     update budget_uses
-    set until_at = case settled.state
-        when 'failed' then greatest(budget_uses.from_at, settled.failed_at)
-        else greatest(budget_uses.from_at, coalesce(settled.delivered_at, settled.replied_at)) + interval '24 hours'
-    end
-    from settled
-    where budget_uses.send_id = settled.id and settled.state in ('failed', 'delivered', 'read')
+    set until_at = slot.until_at
+    from (
+        select used.send_id,
+               case settled.state
+                   when 'failed' then greatest(used.from_at, settled.failed_at)
+                   else greatest(used.from_at, coalesce(settled.delivered_at, settled.replied_at)) + interval '24 hours'
+               end as until_at
+        from settled
+        join budget_uses as used on used.send_id = settled.id
+        where settled.state in ('failed', 'delivered', 'read')
+    ) as slot
+    where budget_uses.send_id = slot.send_id and budget_uses.until_at <> slot.until_at
 ),
 moved as (
     update sends

@@ -98,6 +98,7 @@ create table warmer.chips (
 );
 create index chips_portfolio on warmer.chips (portfolio_id);
 create index chips_account on warmer.chips (account_id);
+create index chips_phone on warmer.chips (display_phone);   -- account webhooks name a chip by its number
 create index chips_due on warmer.chips (look_again_at, portfolio_id, id) where look_again_at is not null;
 
 -- ---------------------------------------------------------------- people
@@ -333,7 +334,6 @@ create table warmer.events (
     recorded_at  timestamptz not null,
     primary key (at, kind, key)
 ) partition by range (at);
-create index events_chip on warmer.events (chip_id, at);
 create index events_contact on warmer.events (contact_id, at) where contact_id is not null;
 -- Statuses that came before the answer to their request: `value` names the message until its send is known.
 create index events_early on warmer.events (value)
