@@ -5,7 +5,7 @@ the same address, while the platform delivers.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from signal import SIGTERM
@@ -14,12 +14,12 @@ from julia_warmer.engine.wake import Step, wake
 from julia_warmer.store.db import transaction
 from tests.faults.fleet import Fleet, found_fleet, phone_of
 from tests.faults.judge import await_settled, find_duplicates, finish, judge, sends_by_ours
-from tests.faults.outside import drained
+from tests.faults.outside import drained, plan_again
 from tests.faults.platform import MAIL, SandboxProcess
 from tests.faults.post import Sender, body, change, text
 from tests.faults.process import Process, until
 from tests.faults.row import Draw, Findings, Row, p50_p99_ms
-from tests.faults.stage import Api, Stage
+from tests.faults.stage import Stage
 
 NAME = "R20"
 LIMIT_S = (900.0, 180.0)
@@ -31,18 +31,11 @@ MAIL_AGAIN = {**MAIL, "retry_first_s": 0.5, "retry_factor": 1.5, "retry_most_s":
 
 
 @dataclass(slots=True)
-class _Deploy:
-    """What is replaced, and how long each took to end."""
+class _Ending:
+    """Tells processes to end, and how long each took."""
 
-    stage: Stage
     found: Findings
-    drains_s: list[float] = field(default_factory=list)
-
-    async def replace(self, old: Process, start: Callable[[], Awaitable[Process]]) -> Process:
-        """Start the new one, then end the old one: a worker."""
-        new = await start()
-        await self.end(old)
-        return new
+    took_s: list[float] = field(default_factory=list)
 
     async def end(self, process: Process) -> None:
         loop = asyncio.get_running_loop()
@@ -54,12 +47,24 @@ class _Deploy:
             self.found.violate(f"{process.name} did not end within {DRAIN_S:.0f} s")
             await process.kill()
         self.found.expect(process.child.returncode == 0, f"{process.name} ended with {process.child.returncode}")
-        self.drains_s.append(loop.time() - began)
+        self.took_s.append(loop.time() - began)
 
 
 async def run(stage: Stage, draw: Draw) -> Row:
-    rounds, people, number = draw.size((4, 1_500, 3), (1, 150, 2))
+    """Both halves at once, each on a stage of its own."""
     found = Findings()
+    async with stage.another("restored") as other:
+        (done, unknown, seconds, slowest_s, note), restored = await asyncio.gather(
+            _deploy(stage, draw, found), _restore(other, draw, found)
+        )
+    return found.row(
+        NAME, f"{done}; a backup restored", unknown=unknown, recovered_s=slowest_s, note=[restored, *note], **p50_p99_ms(seconds)
+    )
+
+
+async def _deploy(stage: Stage, draw: Draw, found: Findings) -> tuple[str, int, list[float], float, list[str]]:
+    """What was done, sends whose outcome nobody can know, what each POST took, what the slowest process took to end, and a note."""
+    rounds, people, number = draw.size((4, 1_500, 3), (1, 150, 2))
     fleet = await found_fleet(
         stage.db.owner, stage.seal, at=stage.clock.now(), portfolios=2, chips=10, people=people, due_in=timedelta(hours=4)
     )
@@ -68,12 +73,15 @@ async def run(stage: Stage, draw: Draw) -> Row:
     await sandbox.put(fleet.world(seed=draw.seed, secret=stage.secret, webhook_url=api.webhook, webhooks=MAIL_AGAIN))
     await sandbox.fault(SLOW)
     workers = await stage.workers(number)
-    deploy, posted = _Deploy(stage, found), list[str]()
+    ending, posted = _Ending(found), list[str]()
     async with Sender(api.webhook, stage.secret) as sender:
         load = [asyncio.create_task(_let_go(stage, fleet, draw)), asyncio.create_task(_post(stage, fleet, sender, posted))]
         for _ in range(rounds):
-            workers = [await deploy.replace(worker, stage.worker) for worker in workers]
-            api = await _restart(stage, api, deploy)
+            for nth, old in enumerate(workers):
+                workers[nth] = await stage.worker()
+                await ending.end(old)
+            await ending.end(api.process)
+            api = await stage.api(at=api)  # at the address that the platform knows
         await load[0]
         await finish(stage, within_s=120)
         load[1].cancel()
@@ -82,19 +90,10 @@ async def run(stage: Stage, draw: Draw) -> Row:
     await _judge_deploy(stage, sandbox, posted, sender, found)
     judged = await judge(stage, sandbox, found)
     found.violate("sends whose outcome a deploy made unknown", len(judged.unknown))
-    async with stage.another("restored") as other:
-        restored = await _restore(other, draw, found)
-    done = (
-        f"{len(deploy.drains_s)} processes replaced while {judged.sent:,} messages went out and {len(posted):,} came in; a backup restored"
-    )
-    note = [restored, f"the slowest to end took {max(deploy.drains_s):.1f} s", f"{sender.codes[0]} POSTs met no server and came again"]
-    return found.row(NAME, done, unknown=judged.untold, recovered_s=max(deploy.drains_s), note=note, **p50_p99_ms(sender.seconds))
-
-
-async def _restart(stage: Stage, api: Api, deploy: _Deploy) -> Api:
-    """The applications leave their ports and come back to them."""
-    await deploy.end(api.process)
-    return await stage.api(at=api)
+    slowest_s = max(ending.took_s)
+    done = f"{len(ending.took_s)} processes replaced while {judged.sent:,} messages went out and {len(posted):,} came in"
+    note = [f"the slowest to end took {slowest_s:.1f} s", f"{sender.codes[0]} POSTs met no server and came again"]
+    return done, judged.untold, sender.seconds, slowest_s, note
 
 
 async def _let_go(stage: Stage, fleet: Fleet, draw: Draw) -> None:
@@ -164,13 +163,15 @@ async def _restore(stage: Stage, draw: Draw, found: Findings) -> str:
     holds = await stage.db.pool.fetchval("select count(*)::int from holds")
     found.expect(holds > 0, "nothing says that it is held")
     await stage.command("release", "--restore", "--why", "the fault run says so")
-    await _let_be_due(stage, parts[2])
+    await plan_again(stage.db.owner, parts[2], due_at=stage.clock.now())  # what was planned before the restore is cancelled
+    await _let_be_due(stage, [])
     await finish(stage, within_s=120)
     await worker.end()
     sent, known = sandbox.sent(), await sends_by_ours(stage)
     find_duplicates(sent, found)
+    found.expect(len(sent) - before == third, f"{len(sent) - before} of {third} new ones were sent after the release")
     found.lose("messages that the restored database does not know of", sum(row["ours"] not in known for row in sent))
-    return f"after the restore {while_held} of {2 * third} due went out in {held_s:.0f} s; released, {len(sent) - before} followed"
+    return f"after the restore {while_held} of {2 * third} due went out in {held_s:.0f} s; released, {len(sent) - before} new ones followed"
 
 
 async def _send_all(stage: Stage, sends: Sequence[int]) -> None:
