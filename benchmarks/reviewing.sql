@@ -146,7 +146,7 @@ select max(health_log.score) from health_log where health_log.chip_id = $chip_id
 
 -- name: note_score -> none
 -- A new score.
-insert into health_log (chip_id, at, score, terms) values ($chip_id, $at, $score, '{}');
+insert into health_log (chip_id, at, score) values ($chip_id, $at, $score);
 
 -- name: write_chip -> none
 -- The chip's new state.
