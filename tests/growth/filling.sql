@@ -213,16 +213,16 @@ order by 2, chips.id;
 
 -- name: add_scores -> none
 -- Two months of scores, six a day.
-insert into health_log (chip_id, at, score, terms)
-select chips.id, $at::timestamptz - make_interval(hours => 4 * n), 88, '[]'
+insert into health_log (chip_id, at, score)
+select chips.id, $at::timestamptz - make_interval(hours => 4 * n), 88
 from generate_series(1, 360) as n
 cross join chips
 order by 2, chips.id;
 
 -- name: add_decisions -> none
 -- A month of decisions, two a day.
-insert into decisions (chip_id, at, policy, snapshot, decision)
-select chips.id, $at::timestamptz - make_interval(hours => 12 * n), 'standard', '{}', '{}'
+insert into decisions (chip_id, at, policy, status, record)
+select chips.id, $at::timestamptz - make_interval(hours => 12 * n), 'standard', 'ready', ''
 from generate_series(1, 60) as n
 cross join chips
 order by 2, chips.id;
