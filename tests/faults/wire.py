@@ -16,13 +16,13 @@ async def post_raw(url: str, body: bytes, headers: dict[str, str], *, chunked: b
     try:
         writer.write(_head(url, headers, None if chunked else len(body)))
         for at in range(0, len(body), PIECE):
-            if answer.done():
+            if answer.done() or writer.is_closing():
                 break
             piece = body[at : at + PIECE]
             writer.write(b"%x\r\n%b\r\n" % (len(piece), piece) if chunked else piece)
             with suppress(ConnectionError):
                 await writer.drain()
-        if chunked and not answer.done():
+        if chunked and not (answer.done() or writer.is_closing()):
             writer.write(b"0\r\n\r\n")
         return await asyncio.wait_for(answer, ANSWER_S)
     except (TimeoutError, OSError):
