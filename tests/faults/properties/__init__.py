@@ -55,7 +55,7 @@ _TABLE: tuple[tuple[Property, Cost], ...] = (
     (r16_foreign_payloads, Cost(full_s=60, short_s=8)),
     (r17_fuzz, Cost(full_s=280, short_s=8, quiet=Quiet.ALWAYS)),
     (r18_load, Cost(full_s=640, short_s=25, quiet=Quiet.ALWAYS)),
-    (r19_sick_provider, Cost(full_s=1100, short_s=80)),
+    (r19_sick_provider, Cost(full_s=900, short_s=80)),
     (r20_deploy, Cost(full_s=90, short_s=30)),
     (s01_signature, Cost(full_s=15, short_s=8)),
 )
