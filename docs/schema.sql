@@ -599,6 +599,14 @@ create unique index sends_one_open on warmer.sends using btree (contact_id) wher
 create index sends_open_reply on warmer.sends using btree (contact_id) where ((kind = 'reply'::text) and (state = any (array['planned'::text, 'claimed'::text, 'calling'::text])));
 create index sends_unknown on warmer.sends using btree (unknown_at) where (state = 'unknown'::text);
 
+create table warmer.spools (
+    id text not null,
+    holder text not null,
+    clear_until timestamptz not null,
+    waiting integer default 0 not null,
+    constraint spools_pkey primary key (id)
+);
+
 create table warmer.stops (
     id bigint generated always as identity not null,
     scope text not null,
@@ -806,6 +814,7 @@ grant delete, insert, select, update on warmer.quarantine to warmer_app;
 grant delete, insert, select, update on warmer.received to warmer_app;
 grant delete, insert, select, update on warmer.routes to warmer_app;
 grant delete, insert, select, update on warmer.sends to warmer_app;
+grant delete, insert, select, update on warmer.spools to warmer_app;
 grant delete, insert, select, update on warmer.stops to warmer_app;
 grant delete, insert, select, update on warmer.suppressions to warmer_app;
 grant delete, insert, select, update on warmer.templates to warmer_app;

@@ -77,6 +77,12 @@ class Settings(BaseSettings):
     webhook_body_max: int = Field(
         default=3 * 1024 * 1024 + 65536, ge=65536, description="Largest webhook body in bytes (Meta sends up to 3 MB)."
     )
+    spool_dir: Path | None = Field(
+        default=None,
+        description="Folder in which webhooks wait while the database is away, on a disk that lasts. Unset: `spool` in the data folder.",
+    )
+    spool_bytes_max: int = Field(default=1024**3, ge=0, description="Most bytes in the spool of one process; beyond it webhooks get 503.")
+    spool_count_max: int = Field(default=200_000, ge=0, description="Most webhooks in the spool of one process; beyond it they get 503.")
     claim_max: int = Field(default=50, ge=1, le=500, description="Most sends that one claim takes.")
     lease_s: int = Field(default=60, ge=5, le=3600, description="Seconds after which a claimed send may be taken over.")
     attempts_max: int = Field(
@@ -93,6 +99,11 @@ class Settings(BaseSettings):
     keep_events_d: int = Field(default=400, ge=62, le=3650, description="Days for which events are kept; they go by whole months.")
     log_level: str = Field(default="INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$", description="DEBUG, INFO, WARNING or ERROR.")
     log_json: bool = Field(default=False, description="Logs as JSON lines.")
+
+    @property
+    def spool_folder(self) -> Path:
+        """What the sandbox plays waits apart, as its database is apart."""
+        return (self.spool_dir or self.data_dir / "spool") / ("sandbox" if self.sandbox_url else "live")
 
     @field_validator("app_secrets", mode="before")
     @classmethod

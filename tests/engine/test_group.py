@@ -107,3 +107,10 @@ async def test_who_gives_up_waiting_is_left_out():
     work.free.set()
     assert await asyncio.gather(*first, stays) == ["A", "C"]
     assert work.groups == [("a",), ("c",)]
+
+
+async def test_one_after_the_other_never_waits_for_nobody():
+    work = Work()
+    groups = work.gathered()
+    async with asyncio.timeout(5):
+        assert [await groups.add(item, size=1) for item in "abcdef"] == list("ABCDEF")

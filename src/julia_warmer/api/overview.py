@@ -10,9 +10,9 @@ from pydantic import ConfigDict
 
 from julia_warmer.api.edge import At, Conn, Cursor, InParts, Limit, Page, View, by_id, example, id_from, new_router, page
 from julia_warmer.core.model import ChipStatus, Phase
-from julia_warmer.engine import restore
+from julia_warmer.engine import restore, spool
 from julia_warmer.engine.parts import Parts
-from julia_warmer.store import audit, holds, migrate, views
+from julia_warmer.store import audit, holds, migrate, spools, views
 from julia_warmer.store.db import Connection, transaction
 from julia_warmer.store.errors import StoreError
 
@@ -205,6 +205,7 @@ async def _look(parts: Parts, at: datetime) -> Ready:
                 return _unready("ok", number, wrong)
             state = await views.read_ready(conn)
             held = restore.reasons_of(await holds.list_holds(conn))
+            held += [spool.sentence(one) for one in await spools.list_overdue(conn, before=at)]
     except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
         return _unready("unusable", None, f"the database cannot be used ({type(error).__name__}): `warmer doctor` says more")
     worker = "never" if state.worker_at is None else "late" if at - state.worker_at > WORKER_QUIET else "ok"

@@ -8,7 +8,6 @@ import asyncio
 import hmac
 from datetime import datetime
 
-import asyncpg
 import structlog
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import PlainTextResponse
@@ -20,22 +19,25 @@ from julia_warmer.cloud.signature import HEADER, is_signed
 from julia_warmer.engine.door import Door
 from julia_warmer.engine.group import Crowded
 from julia_warmer.engine.parts import Parts
+from julia_warmer.engine.spool import NotYet, Spool
+from julia_warmer.store.db import FAILED
+from julia_warmer.store.spool import SpoolFull
 
 PATH = "/webhooks/meta"
 CHALLENGE_MAX = 256  # characters; Meta sends about ten digits
 READ_MAX_S = 30  # for the whole of a body, however slowly it drips
-AWAY = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError, Crowded)
+NOT_KEPT = (*FAILED, Crowded, NotYet, SpoolFull)
 
 log = structlog.get_logger(__name__)
 
 
-def public_app(parts: Parts, clock: Clock) -> FastAPI:
+def public_app(parts: Parts, clock: Clock, spool: Spool | None = None) -> FastAPI:
     """The application. Without an app secret in the settings it refuses every delivery."""
     app = FastAPI(title="Julia Warmer webhook", docs_url=None, redoc_url=None, openapi_url=None, telemetry=NO_TELEMETRY)
     secrets = tuple(secret.get_secret_value() for secret in parts.settings.app_secrets)
     token = parts.settings.verify_token.get_secret_value() if parts.settings.verify_token else ""
     most = parts.settings.webhook_body_max
-    door = Door(parts.pool, parts.seal)
+    door = Door(parts.pool, parts.seal, spool)
 
     @app.get("/healthz")
     async def healthz() -> Response:
@@ -110,7 +112,7 @@ async def take(door: Door, body: bytes, *, at: datetime) -> Response:
     """Keep the delivery and act on it, then 200. When it cannot be kept it is 503: Meta comes again for seven days."""
     try:
         await door.take(body, at=at)
-    except AWAY as error:
+    except NOT_KEPT as error:
         log.warning("delivery_not_kept", reason=type(error).__name__)
         return PlainTextResponse("try again\n", 503, headers={"Retry-After": "5"})
     return PlainTextResponse("ok\n")

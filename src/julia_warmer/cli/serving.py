@@ -30,10 +30,12 @@ async def served(parts: "Parts", clock: Clock) -> AsyncGenerator[Addresses]:
     from julia_warmer.api.internal import internal_app
     from julia_warmer.api.public import public_app
     from julia_warmer.api.serve import serving, settle_memory
+    from julia_warmer.engine.spool import opened_spool
 
     settings = parts.settings
     async with AsyncExitStack() as stack:
-        public = serving(public_app(parts, clock), host=settings.host, port=settings.public_port, setting=PUBLIC)
+        spool = await stack.enter_async_context(opened_spool(parts, clock))
+        public = serving(public_app(parts, clock, spool), host=settings.host, port=settings.public_port, setting=PUBLIC)
         webhook = await stack.enter_async_context(public)
         internal = internal_app(parts, clock)
         inside = serving(internal, host=settings.host, port=settings.internal_port, setting=INTERNAL)

@@ -13,7 +13,8 @@ from julia_warmer.core.commands import StopScope
 from julia_warmer.engine import control
 from julia_warmer.engine.control import Released, Stopped
 from julia_warmer.engine.restore import People, ReleasedRestore, reasons_of, release_restore
-from julia_warmer.store import holds, views
+from julia_warmer.engine.spool import release_spool, sentence
+from julia_warmer.store import holds, spools, views
 
 Scope = Annotated[StopScope | None, typer.Argument(help="What to stop.", show_default=False)]
 Name = Annotated[str | None, typer.Argument(help="Which one; nothing for `everything`.", show_default=False)]
@@ -52,14 +53,21 @@ def release(
         People | None,
         typer.Option("--people", help="After a restore: whom to count as written to, where that is not known.", show_default=False),
     ] = None,
+    spool: Annotated[
+        str | None, typer.Option("--spool", metavar="ID", help="The spool of a lost API, which holds everything.", show_default=False)
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Let go on what was stopped. The chips under it go on at half of what they last sent.
 
-    With --restore: what is held after a restore. `warmer reconcile` first says what is known.
+    With --restore: what is held after a restore. `warmer reconcile` first says what is known. With --spool: what is held because an API
+    ended without saying whether webhooks wait in its spool. Only when its folder is lost for good: requests to stop in it are lost too.
     """
     if restore:
         _release_restore(scope, why, people, as_json=as_json)
+        return
+    if spool is not None:
+        _release_spool(scope, spool, why, as_json=as_json)
         return
     asked = _asked(scope, name, why, "release")
 
@@ -85,6 +93,19 @@ def _release_restore(scope: StopScope | None, why: str | None, people: People | 
     presumed = f"; {plural(done.presumed, 'person')} counted as written to by a campaign" if people is People.EVERYBODY else ""
     cancelled = f"{plural(done.cancelled, 'send')} of before cancelled, to be planned anew"
     tell(done, f"sending goes on: {cancelled}{presumed}", as_json=as_json)
+
+
+def _release_spool(scope: StopScope | None, spool: str, why: str | None, *, as_json: bool) -> None:
+    if scope is not None:
+        raise Misused("--spool releases what one spool holds: leave the scope out")
+    if not (why or "").strip():
+        raise Misused(f"say why, for the history: warmer release --spool {spool} --why …")
+
+    async def work(act: Act) -> dict[str, str]:
+        await release_spool(act.conn, spool, by=act.by, why=why or "", at=act.at)
+        return {"spool": spool}
+
+    tell(do(work), f"spool {spool} holds nothing any more", as_json=as_json)
 
 
 def _asked(scope: StopScope | None, name: str | None, why: str | None, verb: str) -> tuple[StopScope, str]:
@@ -124,8 +145,9 @@ def _show(as_json: bool) -> None:
     async def work(act: Act) -> list[views.Stop]:
         return await views.list_stops(act.conn, open_only=True, limit=LIST_MAX)
 
-    async def held(act: Act) -> list[holds.Hold]:
-        return await holds.list_holds(act.conn)
+    async def held(act: Act) -> list[str]:
+        overdue = await spools.list_overdue(act.conn, before=act.at)
+        return [*reasons_of(await holds.list_holds(act.conn)), *map(sentence, overdue)]
 
     columns = {
         "id": lambda row: row.id,
@@ -137,5 +159,5 @@ def _show(as_json: bool) -> None:
     }
     print_rows(do(work), columns, title="Stops that hold", as_json=as_json, empty="nothing is stopped")
     if not as_json:
-        for line in reasons_of(do(held)):
+        for line in do(held):
             warn(line)

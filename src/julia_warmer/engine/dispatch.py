@@ -143,9 +143,9 @@ class _Turn:
 
     async def _send(self, batch: Sequence[Judged]) -> bool:
         """Call and settle one batch. Says whether some of it did not begin in time."""
+        began = asyncio.get_running_loop().time()  # before the moment is taken: no request begins a second after `at`, whatever we wait for
         parts, at = self.parts, self.clock.now()
         async with self.conn.transaction():
-            began = asyncio.get_running_loop().time()
             lease_until = at + timedelta(seconds=parts.settings.lease_s)
             calls = await attempts.begin_calls(self.conn, batch, worker=parts.worker, lease_until=lease_until, at=at)
         self.done.given_back += len(batch) - len(calls)

@@ -49,7 +49,8 @@ class Groups(Generic[T, R]):
         self._is_common = is_common
         self._waiting: deque[_Waiting[T, R]] = deque()
         self._bytes = 0
-        self._running: set[asyncio.Task[None]] = set()
+        self._running = 0
+        self._tasks: set[asyncio.Task[None]] = set()  # the loop itself keeps only weak references
 
     async def add(self, item: T, *, size: int) -> R:
         """Its result. Raises what the item itself met, or Crowded when more bytes wait than may."""
@@ -58,15 +59,19 @@ class Groups(Generic[T, R]):
         waiting: _Waiting[T, R] = _Waiting(item, size, asyncio.get_running_loop().create_future())
         self._waiting.append(waiting)
         self._bytes += size
-        if len(self._running) < self._limits.at_once:
+        if self._running < self._limits.at_once:
+            self._running += 1
             task = asyncio.create_task(self._run())
-            self._running.add(task)
-            task.add_done_callback(self._running.discard)
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
         return await waiting.done
 
     async def _run(self) -> None:
-        while group := self._next():
-            await self._carry(group)
+        try:
+            while group := self._next():
+                await self._carry(group)
+        finally:  # at once, not when the loop hears of the task's end: what comes in between would wait for nobody
+            self._running -= 1
 
     def _next(self) -> list[_Waiting[T, R]]:
         """The oldest that wait, as many as go together. Whoever has given up waiting is left out."""

@@ -19,7 +19,7 @@ from pgqueuer.models import Job, Schedule
 from pgqueuer.ports.driver import NotifyCallback
 
 from julia_warmer.clock import Clock
-from julia_warmer.engine import dispatch, intake, plan, restore, retention, review, route, upkeep
+from julia_warmer.engine import dispatch, intake, plan, restore, retention, review, route, spool, upkeep
 from julia_warmer.engine.parts import Parts
 from julia_warmer.engine.wake import CHANNEL, Step, queue, wake
 from julia_warmer.store import jobs, platform
@@ -58,6 +58,8 @@ async def _dispatch(parts: Parts, clock: Clock) -> bool:
 async def _sweep(parts: Parts, clock: Clock) -> bool:
     async with transaction(parts.pool) as conn:
         await dispatch.sweep(conn, at=clock.now())
+    async with transaction(parts.pool) as conn:
+        await spool.tell_overdue(conn, at=clock.now())
     return False
 
 

@@ -20,6 +20,7 @@ with mine as materialized (
     select sends.id,
            sends.lease_until > $at
            and not exists (select from holds)
+           and not exists (select from spools where spools.clear_until <= $at)
            and chips.status in ('warming', 'ready', 'active')
            and chips.phone_status = 'CONNECTED'
            and contacts.stopped_at is null

@@ -11,7 +11,7 @@ select set_config('plan_cache_mode', 'force_generic_plan', false);
 -- Portfolios with something to send at this moment; none while anything is held.
 select portfolios.id
 from portfolios
-where not exists (select from holds) and exists (
+where not exists (select from holds) and not exists (select from spools where spools.clear_until <= $at) and exists (
     select from sends where sends.portfolio_id = portfolios.id and sends.state = 'planned' and sends.due_at <= $at and sends.expires_at > $at
 )
 order by portfolios.id;
@@ -67,6 +67,7 @@ select chips.id as chip_id,
 from chips
 where chips.id = any($chip_ids::bigint[])
   and not exists (select from holds)
+  and not exists (select from spools where spools.clear_until <= $at)
   and chips.status in ('warming', 'ready', 'active')
   and chips.phone_status = 'CONNECTED'
   and not exists (

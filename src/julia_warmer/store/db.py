@@ -35,6 +35,17 @@ IDLE_IN_TRANSACTION_S = 30
 STATEMENTS_KEPT_MAX = 500  # prepared statements of one connection: more than we have queries
 JSONB_VERSION = b"\x01"
 
+# What the driver raises when the database cannot be used by anybody at this moment: away, shutting down, a connection that broke midway.
+AWAY = (
+    asyncpg.PostgresConnectionError,
+    asyncpg.exceptions.OperatorInterventionError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+    OSError,
+    TimeoutError,
+)
+FAILED = (*AWAY, asyncpg.PostgresError)  # and what it says to a statement
+
 _HEAD = re.compile(r"^-- name: *(?P<name>\S+) *-> *(?P<row>\S+) *$")
 _QUERY_NAME = re.compile(r"[a-z]+(_[a-z0-9]+)+")
 _SPAN = re.compile(

@@ -14,7 +14,7 @@ from julia_warmer.clock import Clock
 from julia_warmer.config import Settings
 from julia_warmer.core.model import ChipStatus
 from julia_warmer.store import checks as store
-from julia_warmer.store import db, holds, migrate, views
+from julia_warmer.store import db, holds, migrate, spools, views
 from julia_warmer.store.errors import SchemaOlderError, StoreError
 
 VERSION_MIN = 150000
@@ -124,7 +124,15 @@ async def check_rows(conn: db.Connection, *, at: datetime) -> Sequence[Finding]:
         *_money(await views.list_portfolios(conn, at=at, limit=LIST_MAX), await views.list_prices(conn, limit=LIST_MAX)),
         *_worker(ready, chips, at),
         *(fail("held", f"nothing is sent: {hold.reason}", MENDS[hold.kind]) for hold in await holds.list_holds(conn)),
+        *_spools(await spools.list_overdue(conn, before=at)),
     )
+
+
+def _spools(overdue: Sequence[spools.Overdue]) -> Iterator[Finding]:
+    for one in overdue:
+        why = f"{one.waiting} webhooks wait in its spool" if one.waiting else "it ended without a word"
+        mend = f"start it again on its folder; if that is lost: `warmer release --spool {one.id} --why …`"
+        yield fail("spool", f"nothing is sent: the API {one.holder} may hold requests to stop ({why})", mend)
 
 
 def _routes(chips: Sequence[views.Chip]) -> Iterator[Finding]:

@@ -503,6 +503,15 @@ create table warmer.holds (
     primary key (kind, holder)
 );
 
+-- A folder in which webhooks wait while the database is away, one for each process of the API. Its process renews `clear_until` while it is
+-- empty. While one has run out nobody claims and no request begins: a request to stop may wait in it. None ever seen: nothing is held.
+create table warmer.spools (
+    id          text primary key,                -- kept in the folder: the same after a restart
+    holder      text not null,                   -- the process, for a person to find it
+    clear_until timestamptz not null,
+    waiting     integer not null default 0       -- webhooks in it, as last told
+);
+
 -- The workers that are at work: a row each, gone when it ends cleanly. A backup that was taken while they worked has their rows, and old ones.
 create table warmer.workers (
     name     text primary key,
