@@ -30,7 +30,9 @@ OPEN = Lease(renew_every_s=3600, clocks_apart_s=-1000)  # as long after the last
 
 
 @asynccontextmanager
-async def spooled(db: Database, folder: Path, clock: VirtualClock, lease: Lease = QUICK, **given: Any) -> AsyncGenerator[tuple[Spool, Door]]:
+async def spooled(
+    db: Database, folder: Path, clock: VirtualClock, lease: Lease = QUICK, **given: Any
+) -> AsyncGenerator[tuple[Spool, Door]]:
     parts = parts_of(db, spool_dir=folder, **given)
     async with opened_spool(parts, clock, lease) as spool:
         yield spool, Door(db.pool, parts.seal, spool)
