@@ -135,7 +135,7 @@ select who.chip_id, 1 + who.chip_id % 20, who.contact_id, case when who.answers 
        case when who.state = 'unknown' then $at - interval '1 second' end
 from generate_series(1, 20000) as n
 cross join lateral (
-    select n * 10 as contact_id, 1 + (n * 10 + n) % 1000 as chip_id, n % 101 = 0 as answers,
+    select n * 7 as contact_id, 1 + n * 7 % 1000 as chip_id, n % 101 = 0 as answers,
            case when n % 100 = 1 then 'claimed' when n % 100 = 2 then 'calling' when n % 100 = 3 then 'unknown' else 'planned' end as state
 ) as who
 order by n;

@@ -248,14 +248,15 @@ set reached = chip_counts.reached + excluded.reached,
 
 -- name: adopt_early -> Early
 -- Statuses that came before the answer to their request, and whose send is accepted by now. Gives them once, to be applied.
+-- `offset 0` keeps the look for a send apart, one for each status that waits: joined, all sends were read now and then.
 update events
-set send_id = sends.id, contact_id = sends.contact_id, value = null
-from sends
+set (send_id, contact_id, value) = (
+    select sends.id, sends.contact_id, null from sends where sends.message_id = events.value and sends.accepted_at is not null
+)
 where events.send_id is null
   and events.value is not null
   and events.kind in ('message_sent', 'message_delivered', 'message_read', 'message_failed')
   and events.at >= $since
-  and sends.message_id = events.value
-  and sends.accepted_at is not null
+  and exists (select from sends where sends.message_id = events.value and sends.accepted_at is not null offset 0)
 returning events.send_id, events.contact_id, events.kind, events.at, events.code, events.body ->> 'category' as category,
           events.body ->> 'pricing_type' as pricing_type;
