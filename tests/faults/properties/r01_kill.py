@@ -54,7 +54,7 @@ async def run(stage: Stage, draw: Draw) -> Row:
     draw.random.shuffle(waiting)
     for nth, window in enumerate(order):
         await game.kill(window, waiting[nth * sends // kills : (nth + 1) * sends // kills])
-    await finish(stage, within_s=draw.size(400, 120))
+    await finish(stage, within_s=draw.size(600, 120))
     await await_settled(stage, sandbox)
     judged = await judge(stage, sandbox, found)
     strange = judged.unknown - dead.calling

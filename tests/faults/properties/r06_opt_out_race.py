@@ -17,7 +17,7 @@ from tests.faults.row import Draw, Findings, Row, p50_p99_ms
 from tests.faults.stage import Stage
 
 NAME = "R6"
-LIMIT_S = (900.0, 180.0)
+LIMIT_S = (1500.0, 180.0)
 WORDS = ("PARAR", "sair", "Stop", "me tirem da lista", "não quero mais receber mensagens")
 SLOW = ({"what": "slow", "s": 0.4, "probability": 0.2}, {"what": "slow", "s": 3.5, "probability": 0.005})
 SETTINGS = {"send_concurrency": 8, "claim_max": 50, "messages_per_second": 20}
@@ -45,7 +45,7 @@ async def run(stage: Stage, draw: Draw) -> Row:
     await stage.workers(workers, **SETTINGS)
     async with Sender(api.webhook, stage.secret, connections=32) as sender:
         asked = await _ask_all(stage, fleet, sandbox, sender, draw, opt_outs)
-        await finish(stage, within_s=draw.size(400, 90))
+        await finish(stage, within_s=draw.size(900, 120))
     await sandbox.heal()
     await await_settled(stage, sandbox)
     judged = await judge(stage, sandbox, found, may_end=("cancelled",))
