@@ -22,6 +22,7 @@ async def post_raw(url: str, body: bytes, headers: dict[str, str], *, chunked: b
             writer.write(b"%x\r\n%b\r\n" % (len(piece), piece) if chunked else piece)
             with suppress(ConnectionError):
                 await writer.drain()
+            await asyncio.sleep(0)  # an answer that has come is read first
         if chunked and not (answer.done() or writer.is_closing()):
             writer.write(b"0\r\n\r\n")
         return await asyncio.wait_for(answer, ANSWER_S)
