@@ -64,7 +64,7 @@ create table warmer.attempts (
     constraint attempts_send_id_number_key unique (send_id, number),
     constraint attempts_outcome_check check ((outcome = any (array['accepted'::text, 'held'::text, 'refused'::text, 'unclear'::text]))),
     constraint attempts_send_id_fkey foreign key (send_id) references warmer.sends(id)
-);
+) with (fillfactor = 50);
 create index attempts_began on warmer.attempts using brin (began_at);
 
 create table warmer.audit_log (
@@ -86,8 +86,6 @@ create table warmer.budget_uses (
     from_at timestamptz not null,
     until_at timestamptz not null,
     constraint budget_uses_pkey primary key (send_id),
-    constraint budget_uses_contact_id_fkey foreign key (contact_id) references warmer.contacts(id),
-    constraint budget_uses_portfolio_id_fkey foreign key (portfolio_id) references warmer.portfolios(id),
     constraint budget_uses_send_id_fkey foreign key (send_id) references warmer.sends(id)
 );
 create index budget_uses_open on warmer.budget_uses using btree (portfolio_id, until_at);

@@ -13,6 +13,7 @@ from julia_warmer.cloud.codes import TABLE, Acceptance, Action, Outcome
 from julia_warmer.core.commands import StopScope
 from julia_warmer.core.model import Media
 from julia_warmer.engine import control
+from julia_warmer.engine.doubts import DOUBTS_MAX
 from julia_warmer.engine.message import body_of, fill, media_in
 from julia_warmer.engine.settle import Answer, Rules, settle
 from julia_warmer.store import attempts, settlements, sweeps
@@ -100,7 +101,7 @@ ANSWERS = [
     (130429, "planned", 5, False, "chip", None),
     (131057, "planned", 60, False, "chip", None),
     (131056, "planned", 1, False, None, None),
-    (131000, "unknown", None, True, "app", None),
+    (131000, "unknown", None, True, None, None),
     (131016, "unknown", None, True, "app", None),
     (100, "failed", None, True, None, None),
     (131026, "failed", None, True, None, None),
@@ -230,11 +231,59 @@ async def test_a_sick_platform_is_only_probed(db: Database):
             line.move(await db.pool.fetchval("select until_at from throttles"))
             assert (await line.dispatch()).claimed == 1
         assert (await line.states())["unknown"] == lost + 5
-        assert await db.pool.fetchval("select until_at - $1 from throttles", line.clock.at) == timedelta(seconds=160)
+        assert await db.pool.fetchval("select until_at - $1 from throttles", line.clock.at) == timedelta(seconds=120)
         line.faults()
         line.move(await db.pool.fetchval("select until_at from throttles"))
         assert (await line.dispatch()).accepted == 40 - lost - 5
         assert len({row["to"] for row in line.ledger()}) == len(line.ledger()) == 40
+
+
+async def test_one_unclear_answer_slows_nothing_down(db: Database):
+    async with opened(db, sends=20) as line:
+        line.faults({"what": "error_500", "count": 2})
+        done = await line.dispatch()
+        assert (done.accepted, done.unknown) == (18, 2)
+        assert await db.pool.fetchval("select count(*) from throttles") == 0
+
+
+async def test_a_person_is_told_once_of_a_sick_platform_and_it_recovers_alone(db: Database):
+    told = "select count(*) from alerts where rule = 'sick' and (closed_at is null) = $1"
+    async with opened(db, sends=40) as line:
+        line.faults({"what": "error_500"})
+        await line.dispatch()
+        lost = (await line.states())["unknown"]
+        assert lost <= DOUBTS_MAX + line.parts.settings.send_concurrency  # those on the wire when it was seen
+        line.move(await db.pool.fetchval("select until_at from throttles"))
+        await line.dispatch()
+        await line.sweep()
+        assert (await db.pool.fetchval(told, True), await db.pool.fetchval(told, False)) == (1, 0)
+        line.faults()
+        line.move(await db.pool.fetchval("select until_at from throttles"))
+        assert (await line.dispatch()).accepted == 40 - lost - 1
+        await line.sweep()
+        assert (await db.pool.fetchval(told, True), await db.pool.fetchval(told, False)) == (0, 1)
+
+
+async def test_a_portfolio_that_another_holds_keeps_nobody_from_the_others(db: Database):
+    async with opened(db, sends=6) as line:
+        async with transaction(db.pool) as conn:
+            other = await given.add_fleet(conn, name="two")
+            await given.add_sends(conn, other, 6, first=100)
+        async with transaction(db.owner) as conn:
+            await conn.execute("select from portfolios where id = $1 for update", line.fleet.portfolio)
+            workers = [asyncio.ensure_future(line.dispatch(worker=name)) for name in ("a", "b")]
+            await until(lambda: _is_settled(db, other.portfolio))
+            assert (
+                await db.pool.fetchval("select count(*) from sends where portfolio_id = $1 and state = 'planned'", line.fleet.portfolio)
+                == 6
+            )
+        await asyncio.gather(*workers)
+        assert "planned" not in await line.states()
+
+
+async def _is_settled(db: Database, portfolio: int) -> bool:
+    open_ = "select count(*) from sends where portfolio_id = $1 and state in ('planned', 'claimed', 'calling')"
+    return await db.pool.fetchval(open_, portfolio) == 0
 
 
 # ------------------------------------------------------------------ nobody knows
@@ -349,8 +398,11 @@ async def _stop_all(line: Line) -> control.Stopped:
 
 
 async def _waits_or_done(stopping: "asyncio.Task[control.Stopped]", line: Line) -> bool:
-    """The stop holds its portfolio by now."""
-    waits = "select count(*) from pg_stat_activity where datname = current_database() and state = 'idle in transaction'"
+    """The stop is written, and has counted the calls that it waits for."""
+    waits = """
+        select count(*) from pg_stat_activity
+        where datname = current_database() and state = 'idle in transaction' and query like 'select count(*)::int%'
+    """
     return stopping.done() or await line.db.owner.fetchval(waits) > 0
 
 

@@ -17,20 +17,23 @@ from julia_warmer.store.db import Connection
 
 PAIR_S = 6.0  # one number, one person: a message every six seconds (Meta: "About the platform", 2025-12-05)
 UNLIMITED = -1
+SHARES, SHARE_MIN = 2, 5  # of a claim one chip may fill so many times its even share: the oldest go first, and nothing is read in vain
 NEVER = timedelta(days=3650)  # where the policy's hours never open: past every send's end
 
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """What one claim did. `again`: more may be due, so claim again."""
+    """What one claim did. `again`: more may be due, so claim again. `is_busy`: somebody else holds the portfolio, nothing was done."""
 
     taken: tuple[Judged, ...] = ()
     cancelled: int = 0
     later: int = 0
     again: bool = False
+    is_busy: bool = False
 
 
 NOTHING = Claim()
+BUSY = Claim(is_busy=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,9 +45,11 @@ class Claimer:
     holidays: frozenset[date]
     worker: str
 
-    async def claim(self, conn: Connection, portfolio_id: int, *, limit: int, at: datetime) -> Claim:
-        """Take up to `limit` due sends. One short transaction, which the caller opened for this alone."""
-        limits = await claims.lock_portfolio(conn, portfolio_id)
+    async def claim(self, conn: Connection, portfolio_id: int, *, limit: int, at: datetime, wait: bool = True) -> Claim:
+        """Take up to `limit` due sends. One short transaction, which the caller opened for this alone. Without `wait` it may be BUSY."""
+        limits = await (claims.lock_portfolio(conn, portfolio_id) if wait else claims.try_portfolio(conn, portfolio_id))
+        if limits is None:
+            return BUSY
         chip_ids = await claims.lock_due_chips(conn, portfolio_id, at=at)
         if not chip_ids:
             return NOTHING
@@ -55,8 +60,9 @@ class Claimer:
         people_left = self._people_left(limits, chips[0].people_used)
         money_left = _money_left(limits, chips[0].spent)
         limit = 1 if chips[0].probing_app else limit
-        rooms = [_room(chip, limit) for chip in chips]
-        found = await claims.lock_candidates(conn, rooms, people_left=people_left, money_left=money_left, most=limit, at=at)
+        rooms = [_room(chip, limit) for chip in _probes(chips)]
+        share = min(limit, max(SHARE_MIN, SHARES * limit // len(rooms)))
+        found = await claims.lock_candidates(conn, rooms, people_left=people_left, money_left=money_left, most=limit, share=share, at=at)
         if not found:
             return NOTHING
         judged = await claims.take_sends(
@@ -67,7 +73,8 @@ class Claimer:
             lease_until=at + timedelta(seconds=self.settings.lease_s),
             at=at,
         )
-        return _claim(judged, is_full=len(found) >= limit, is_probe=any(chip.probing or chip.probing_app for chip in chips))
+        is_probe = any(chip.probing or chip.probing_account or chip.probing_app for chip in chips)
+        return _claim(judged, is_full=len(found) >= share, is_probe=is_probe)
 
     def _people_left(self, limits: PortfolioLimits, used: int) -> int | None:
         """New people that the portfolio's moving 24 h still has room for; None = unlimited."""
@@ -94,9 +101,17 @@ def _money_left(limits: PortfolioLimits, spent: Decimal) -> Decimal | None:
     return None if limits.spend_day_max is None else max(Decimal(0), limits.spend_day_max - spent)
 
 
+def _probes(chips: list[ChipRoom]) -> list[ChipRoom]:
+    """Of an account whose throttle has just ended only the first chip goes, with its probe."""
+    first: dict[int, int] = {}
+    for chip in chips:
+        first.setdefault(chip.account_id, chip.chip_id)
+    return [chip for chip in chips if not chip.probing_account or first[chip.account_id] == chip.chip_id]
+
+
 def _room(chip: ChipRoom, limit: int) -> Room:
     """After a throttle a single probe goes first; replies are no part of the day's budget."""
-    most = 1 if chip.probing else limit
+    most = 1 if chip.probing or chip.probing_account else limit
     return Room(chip.chip_id, chip.day, campaign=min(max(0, chip.room), most), reply=most)
 
 

@@ -11,6 +11,7 @@ With `send_concurrency` 1 the requests go out one after another, and a run is th
 
 import asyncio
 import sys
+import zlib
 from collections import defaultdict, deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -23,12 +24,12 @@ from julia_warmer.clock import Clock
 from julia_warmer.cloud.answers import Refused, Unclear
 from julia_warmer.cloud.codes import TOKEN_UNFIT
 from julia_warmer.core.errors import WarmerError
-from julia_warmer.engine.claim import Claimer
+from julia_warmer.engine.claim import Claim, Claimer
 from julia_warmer.engine.control import CALL_BEGINS_WITHIN_S
 from julia_warmer.engine.message import body_of
 from julia_warmer.engine.parts import Parts
-from julia_warmer.engine.settle import Answer, NotAsked, Result, Rules, Settled, settle
-from julia_warmer.store import attempts, claims, sweeps
+from julia_warmer.engine.settle import Answer, NotAsked, Result, Rules, Settled, is_doubt, settle
+from julia_warmer.store import attempts, claims, sweeps, throttles
 from julia_warmer.store.attempts import Call
 from julia_warmer.store.claims import Judged
 from julia_warmer.store.db import Connection
@@ -43,6 +44,7 @@ WAVES_FIRST = 8  # requests that follow one another in a batch, until we know ho
 WAVES_MAX = 50
 LATE = NotAsked("it did not begin in time", again=True)
 UNREMEMBERED = NotAsked("the journal could not be written", again=True)
+SICK = NotAsked("the platform gives no clear answer", again=True)
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -84,6 +86,7 @@ async def dispatch(parts: Parts, *, clock: Clock, limit: int | None = None) -> D
 
 async def sweep(conn: Connection, *, at: datetime) -> Swept:
     """Give back leases that ran out; make `unknown` what lost its worker during the call; expire what was not sent in time."""
+    await throttles.close_recovered(conn, at=at)
     return await sweeps.sweep_sends(conn, lost_before=at - timedelta(seconds=LOST_AFTER_LEASE_S), most=SWEEP_MAX, at=at)
 
 
@@ -102,7 +105,7 @@ class _Turn:
     async def run(self, limit: int | None) -> Dispatched:
         pace = _Pace(self.parts.settings.messages_per_second)
         await claims.plan_once(self.conn)
-        portfolios = await claims.find_due_portfolios(self.conn, at=self.clock.now())
+        portfolios = self._in_turn(await claims.find_due_portfolios(self.conn, at=self.clock.now()))
         left = sys.maxsize if limit is None else limit
         while portfolios and left > 0 and not self.is_over:
             taken, portfolios = await self._claim(portfolios, min(left, self._claim_max()))
@@ -111,25 +114,45 @@ class _Turn:
             while waiting and not self.is_over:
                 batch = await pace.next_batch(waiting, self._batch_max())
                 if await self._send(batch):
-                    portfolios = sorted({*portfolios, *(send.portfolio_id for send in batch)})
+                    portfolios = list(dict.fromkeys([*portfolios, *sorted(send.portfolio_id for send in batch)]))
         return self.done
 
+    def _in_turn(self, portfolios: list[int]) -> list[int]:
+        """Many workers begin each with another portfolio, so that they do not queue for the first."""
+        if self.parts.settings.send_concurrency == 1 or not portfolios:
+            return portfolios
+        first = zlib.crc32(self.parts.worker.encode()) % len(portfolios)
+        return [*portfolios[first:], *portfolios[:first]]
+
     async def _claim(self, portfolios: Sequence[int], most: int) -> tuple[list[Judged], list[int]]:
-        """Claim from each portfolio its part. Returns the sends, and the portfolios that may have more."""
-        parts = self.parts
-        claimer = Claimer(settings=parts.settings, policy=parts.policy, holidays=parts.holidays, worker=parts.worker)
+        """Claim from each portfolio its part. Returns the sends, and the portfolios that may have more.
+
+        One that another worker holds is passed over, and waited for only when there was nothing else to take.
+        """
         taken: list[Judged] = []
         more: list[int] = []
+        busy: list[int] = []
         share = max(1, most // len(portfolios))
         for portfolio_id in portfolios:
-            async with self.conn.transaction():
-                claim = await claimer.claim(self.conn, portfolio_id, limit=share, at=self.clock.now())
+            claim = await self._claim_one(portfolio_id, share, wait=len(portfolios) == 1)
             taken += claim.taken
             more += [portfolio_id] if claim.again else []
-            self.done.claimed += len(claim.taken)
-            self.done.cancelled += claim.cancelled
-            self.done.later += claim.later
-        return taken, more
+            busy += [portfolio_id] if claim.is_busy else []
+        if busy and not taken and not more:
+            claim = await self._claim_one(busy[0], share, wait=True)
+            taken += claim.taken
+            more, busy = ([busy[0]] if claim.again else []), busy[1:]
+        return taken, [*more, *busy]
+
+    async def _claim_one(self, portfolio_id: int, most: int, *, wait: bool) -> Claim:
+        parts = self.parts
+        claimer = Claimer(settings=parts.settings, policy=parts.policy, holidays=parts.holidays, worker=parts.worker)
+        async with self.conn.transaction():
+            claim = await claimer.claim(self.conn, portfolio_id, limit=most, at=self.clock.now(), wait=wait)
+        self.done.claimed += len(claim.taken)
+        self.done.cancelled += claim.cancelled
+        self.done.later += claim.later
+        return claim
 
     def _claim_max(self) -> int:
         """Full waves of requests: a last wave of two would take as long as one of sixteen."""
@@ -154,7 +177,7 @@ class _Turn:
         await self._remember(calls, at)
         answers = await self._ask_all(calls, began + CALL_BEGINS_WITHIN_S)
         self.done.add(await self._settle(answers))
-        return any(answer.result is LATE for answer in answers)
+        return any(answer.result is LATE or answer.result is SICK for answer in answers)
 
     async def _remember(self, calls: Sequence[Call], at: datetime) -> None:
         """Outside the database too, for it may be restored. Where that cannot be done nothing is sent."""
@@ -188,8 +211,12 @@ class _Turn:
         began = loop.time()
         if began > until:
             return Answer(call, LATE)
+        if self.parts.doubts.forbid(call.account_id, since_s=until - CALL_BEGINS_WITHIN_S):
+            return Answer(call, SICK)
         result = await self._request(call)
-        self.call_s += (loop.time() - began - self.call_s) / 4
+        ended = loop.time()
+        self.call_s += (ended - began - self.call_s) / 4
+        self.parts.doubts.note(call.account_id, is_doubt=is_doubt(result), now=ended)
         return Answer(call, result)
 
     async def _request(self, call: Call) -> Result:
@@ -211,11 +238,12 @@ class _Turn:
 
     async def _settle(self, answers: Sequence[Answer]) -> Settled:
         """Write the answers down; another try when the database undid it for a deadlock."""
+        sick = self.parts.doubts.take_news()
         rules = Rules(attempts_max=self.parts.settings.attempts_max, limited_wait_h=self.parts.policy.people.limited_wait_h)
         for tries_left in reversed(range(SETTLE_TRIES)):
             try:
                 async with self.conn.transaction():
-                    return await settle(self.conn, answers, rules=rules, at=self.clock.now())
+                    return await settle(self.conn, answers, rules=rules, sick=sick, at=self.clock.now())
             except (asyncpg.DeadlockDetectedError, asyncpg.SerializationError):
                 if not tries_left:
                     raise

@@ -1,11 +1,12 @@
 """What a step of the engine works with when it needs more than a connection. Built once, at an edge; it must not read settings itself."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 
 from julia_warmer.cloud.client import GraphClient
 from julia_warmer.config import Settings
 from julia_warmer.core.policy import Policy
+from julia_warmer.engine.doubts import Doubts
 from julia_warmer.engine.journal import Journal
 from julia_warmer.store.db import Pool
 from julia_warmer.store.seal import Seal
@@ -23,3 +24,4 @@ class Parts:
     worker: str  # a name that no other process has: leases are written under it
     holidays: frozenset[date] = frozenset()
     journal: Journal | None = None  # None: this process sends nothing for real
+    doubts: Doubts = field(default_factory=Doubts)  # what this process has seen of the platform; it is lost with the process

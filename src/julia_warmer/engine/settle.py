@@ -28,7 +28,7 @@ from julia_warmer.store.settlements import AcceptedSend, RefusedSend
 SPAM = 131048
 LIMITED_WAIT_H_MAX = 30 * 24.0
 REASON_MAX = 300  # characters
-SICK_WAIT = Wait(5, 2, 300)  # between probes of a platform that gives no clear answer
+SICK_WAIT = Wait(5, 2, 120)  # between probes of a platform that gives no clear answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,11 +79,28 @@ class _Piles:
     ended: list[EndedAttempt] = field(default_factory=list)
     said_no: list[tuple[Call, Refused]] = field(default_factory=list)
     wrong: list[tuple[Call, str]] = field(default_factory=list)
-    doubts: int = 0  # answers that may mean that the platform is sick
 
 
-async def settle(conn: Connection, answers: Sequence[Answer], *, rules: Rules, at: datetime) -> Settled:
-    """Write down what a batch came to, in one transaction that the caller opened. As often as one likes."""
+def is_doubt(result: Result) -> bool:
+    """Does this answer look as if the platform were sick: unreachable, in trouble, silent?"""
+    match result:
+        case Accepted() | NotAsked():
+            return False
+        case Unclear():
+            return True
+        case Refused():
+            return result.code == UNREACHABLE or (result.http is not None and result.meaning.outcome is Outcome.UNKNOWN)
+        case _:
+            assert_never(result)
+
+
+async def settle(
+    conn: Connection, answers: Sequence[Answer], *, rules: Rules, at: datetime, sick: Iterable[tuple[str, int]] = ()
+) -> Settled:
+    """Write down what a batch came to, in one transaction that the caller opened. As often as one likes.
+
+    `sick`: scopes that gave nothing but doubt lately. They wait, longer each time, and a person is told once.
+    """
     piles = _Piles()
     for answer in answers:
         _sort(answer, piles, rules, at)
@@ -95,8 +112,8 @@ async def settle(conn: Connection, answers: Sequence[Answer], *, rules: Rules, a
         await settlements.mark_held(conn, late)
     if piles.refused:
         await settlements.refuse_sends(conn, piles.refused, at=at)
-    if piles.said_no or piles.doubts or piles.wrong:
-        await _look_closer(conn, piles, rules, at=at)
+    if piles.said_no or piles.wrong or sick:
+        await _look_closer(conn, piles, rules, sick, at=at)
     await attempts.end_attempts(conn, piles.ended, at=at)
     return _settled(piles)
 
@@ -126,7 +143,6 @@ def _sort(answer: Answer, piles: _Piles, rules: Rules, at: datetime) -> None:
             )
             piles.ended.append(EndedAttempt(attempt_id=call.attempt_id, outcome="held" if held else "accepted", http=200))
         case Unclear():
-            piles.doubts += 1
             piles.unknown.append(call.send_id)
             piles.ended.append(EndedAttempt(attempt_id=call.attempt_id, outcome="unclear", http=result.http, details=result.reason))
         case Refused():
@@ -153,8 +169,6 @@ def _sort_refusal(call: Call, refused: Refused, piles: _Piles, rules: Rules, at:
     details = f"{refused.message} {refused.details or ''}".strip()
     outcome = "unclear" if meaning.outcome is Outcome.UNKNOWN and not never_asked else "refused"
     piles.ended.append(EndedAttempt(attempt_id=call.attempt_id, outcome=outcome, http=refused.http, code=refused.code, details=details))
-    if refused.code == UNREACHABLE or outcome == "unclear":
-        piles.doubts += 1
     if outcome == "unclear":
         piles.unknown.append(call.send_id)
         return
@@ -216,13 +230,13 @@ def _stopped_by(call: Call, meaning: Code) -> tuple[StopScope, int] | None:
 # ------------------------------------------------------------------ what else follows
 
 
-async def _look_closer(conn: Connection, piles: _Piles, rules: Rules, *, at: datetime) -> None:
+async def _look_closer(conn: Connection, piles: _Piles, rules: Rules, sick: Iterable[tuple[str, int]], *, at: datetime) -> None:
     """The rare path: people, waits and alerts after anything but a plain yes."""
     await _note_people(conn, piles.said_no, rules, at=at)
-    await _slow_down(conn, piles, at=at)
+    await _slow_down(conn, piles, sick, at=at)
     spam = {call.chip_id: HourCounts(spam=1) for call, refused in piles.said_no if refused.code == SPAM}
     await facts.add_counts(conn, {(chip_id, hour_of(at)): counts for chip_id, counts in spam.items()})
-    await platform.add_alerts(conn, [*_alerts_of(piles.said_no, at), *_alerts_of_wrong(piles.wrong, at)])
+    await platform.add_alerts(conn, [*_alerts_of(piles.said_no, at), *_alerts_of_wrong(piles.wrong, at), *_alerts_of_sick(sick, at)])
 
 
 async def _note_people(conn: Connection, said_no: Iterable[tuple[Call, Refused]], rules: Rules, *, at: datetime) -> None:
@@ -253,11 +267,10 @@ async def _note_people(conn: Connection, said_no: Iterable[tuple[Call, Refused]]
         await apply_opt_outs(conn, opted_out, at=at)
 
 
-async def _slow_down(conn: Connection, piles: _Piles, *, at: datetime) -> None:
-    """Throttles, by the scope that the code names; and the whole app when a batch brought nothing but doubt."""
+async def _slow_down(conn: Connection, piles: _Piles, sick: Iterable[tuple[str, int]], *, at: datetime) -> None:
+    """Throttles, by the scope that the code names; and what is sick."""
     waits = {target: refused for call, refused in piles.said_no if (target := _throttled_by(call, refused)) is not None}
-    is_sick = piles.doubts > 0 and not piles.accepted
-    targets = [*waits, *([("app", 0)] if is_sick and ("app", 0) not in waits else [])]
+    targets = [*waits, *(scope for scope in sick if scope not in waits)]
     if not targets:
         return
     tries = await throttles.read_throttle_tries(conn, targets)
@@ -306,3 +319,13 @@ def _alerts_of_wrong(wrong: Iterable[tuple[Call, str]], at: datetime) -> list[Al
         text = f"A message of {call.phone_number_id} cannot be sent: {reason}"
         alerts[key] = Alert(rule="unsendable", level="warning", text=text, chip_id=call.chip_id, open_key=key, at=at)
     return list(alerts.values())
+
+
+def _alerts_of_sick(sick: Iterable[tuple[str, int]], at: datetime) -> list[Alert]:
+    """A platform, or an account, that gives no clear answer. The sweep closes it when a good answer has ended its wait."""
+    alerts: list[Alert] = []
+    for scope, target_id in sick:
+        who = "The platform" if scope == "app" else f"The platform, for the account {target_id},"
+        text = f"{who} gives no clear answer: only single messages try it, at growing intervals, until one is taken"
+        alerts.append(Alert(rule="sick", level="critical", text=text, chip_id=None, open_key=f"sick:{scope}:{target_id}", at=at))
+    return alerts

@@ -18,6 +18,7 @@ select from contacts where contacts.id = any($contact_ids::bigint[]) order by co
 -- What may not goes back to be judged again. What somebody else took over or cancelled is left alone.
 with mine as materialized (
     select sends.id,
+           gen_random_uuid() as attempt_id,
            sends.lease_until > $at
            and not exists (select from holds)
            and not exists (select from spools where spools.clear_until <= $at)
@@ -46,12 +47,12 @@ with mine as materialized (
                       or (throttles.scope = 'account' and throttles.target_id = chips.account_id)
                       or (throttles.scope = 'chip' and throttles.target_id = chips.id))
            ) as able
-    from sends
+    from unnest($send_ids::bigint[]) as given (id)
+    join sends on sends.id = given.id and sends.state is not distinct from 'claimed' and sends.claimed_by = $worker
     join chips on chips.id = sends.chip_id
     join contacts on contacts.id = sends.contact_id
     left join campaigns on campaigns.id = sends.campaign_id
     left join templates on templates.id = sends.template_row
-    where sends.id = any($send_ids::bigint[]) and sends.state = 'claimed' and sends.claimed_by = $worker
 ),
 begun as (
     update sends
@@ -62,32 +63,31 @@ begun as (
         claimed_by = case when mine.able then sends.claimed_by end,
         lease_until = case when mine.able then $lease_until::timestamptz end
     from mine
-    where sends.id = mine.id and sends.state = 'claimed' and sends.claimed_by = $worker
+    where sends.id = mine.id and sends.state is not distinct from 'claimed' and sends.claimed_by = $worker
     returning sends.id, sends.attempts, sends.chip_id, sends.contact_id, sends.campaign_id, sends.template_row, sends.kind, sends.body,
-              sends.due_at, mine.able
+              sends.due_at, mine.able, mine.attempt_id
 ),
 freed as (
     update budget_uses set until_at = $at from begun where budget_uses.send_id = begun.id and not begun.able
 ),
 written as (
-    insert into attempts (send_id, number, worker, began_at)
-    select begun.id, begun.attempts, $worker, $at
+    insert into attempts (id, send_id, number, worker, began_at)
+    select begun.attempt_id, begun.id, begun.attempts, $worker, $at
     from begun
     where begun.able
     order by begun.id
-    returning id, send_id
 )
-select written.id as attempt_id, begun.id as send_id, begun.attempts, chips.portfolio_id, chips.account_id, chips.id as chip_id,
+select begun.attempt_id, begun.id as send_id, begun.attempts, chips.portfolio_id, chips.account_id, chips.id as chip_id,
        begun.contact_id, begun.campaign_id, chips.phone_number_id, accounts.waba_id, accounts.token, contacts.phone, contacts.name as contact_name,
        begun.kind, begun.body, campaigns.parameters, templates.id as template_row, templates.template_id, templates.name as template,
        templates.language, case when templates.parameter_format = 'NAMED' then templates.components end as named_components
-from written
-join begun on begun.id = written.send_id
+from begun
 join chips on chips.id = begun.chip_id
 join accounts on accounts.id = chips.account_id
 join contacts on contacts.id = begun.contact_id
 left join campaigns on campaigns.id = begun.campaign_id
 left join templates on templates.id = begun.template_row
+where begun.able
 order by begun.due_at, begun.id;
 
 -- name: end_attempts -> none

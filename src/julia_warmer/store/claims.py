@@ -23,11 +23,13 @@ class ChipRoom:
     """A chip that may send, with what is left of its day and of its portfolio. `probing`: a throttle has just ended."""
 
     chip_id: int
+    account_id: int
     day: date  # the chip's calendar day
     room: int  # campaign messages; may be below 0
     people_used: int  # of the portfolio, in the moving 24 h
     spent: Decimal  # of the portfolio, today
     probing_app: bool
+    probing_account: bool
     probing: bool
 
 
@@ -92,6 +94,11 @@ async def lock_portfolio(conn: Connection, portfolio_id: int) -> PortfolioLimits
     return limits
 
 
+async def try_portfolio(conn: Connection, portfolio_id: int) -> PortfolioLimits | None:
+    """`lock_portfolio` without waiting: None when somebody else holds it."""
+    return await queries.try_portfolio.fetchrow_as(PortfolioLimits, conn, portfolio_id=portfolio_id)
+
+
 async def lock_due_chips(conn: Connection, portfolio_id: int, *, at: datetime) -> list[int]:
     return [row["id"] for row in await queries.lock_due_chips.fetch(conn, portfolio_id=portfolio_id, at=at)]
 
@@ -106,8 +113,9 @@ async def survey_chips(
 
 
 async def lock_candidates(
-    conn: Connection, rooms: Sequence[Room], *, people_left: int | None, money_left: Decimal | None, most: int, at: datetime
+    conn: Connection, rooms: Sequence[Room], *, people_left: int | None, money_left: Decimal | None, most: int, share: int, at: datetime
 ) -> list[Candidate]:
+    """At most `most`, and `share` of each chip's campaigns and of its replies."""
     return await queries.lock_candidates.fetch_as(
         Candidate,
         conn,
@@ -117,6 +125,7 @@ async def lock_candidates(
         people_left=people_left,
         money_left=money_left,
         most=most,
+        share=share,
         at=at,
     )
 

@@ -3,9 +3,10 @@
 -- statement: a statement sees the world as of its own start, so it would count what was there before it had to wait.
 
 -- name: plan_once -> str
--- For this connection: plan each statement once and not anew for each call. All of them go by index whatever their values are, and planning
--- the claim costs as much as running it.
-select set_config('plan_cache_mode', 'force_generic_plan', false);
+-- For this connection: plan each statement once and not anew for each call, by index whatever the values and the statistics are, for a plan
+-- that was made while a table was empty is kept when it is full. Planning the claim costs as much as running it.
+select set_config('plan_cache_mode', 'force_generic_plan', false), set_config('enable_seqscan', 'off', false),
+       set_config('enable_bitmapscan', 'off', false), set_config('jit', 'off', false);
 
 -- name: find_due_portfolios -> int
 -- Portfolios with something to send at this moment; none while anything is held.
@@ -23,6 +24,13 @@ from portfolios
 where portfolios.id = $portfolio_id
 for no key update;
 
+-- name: try_portfolio -> PortfolioLimits
+-- The same, or nothing when somebody else holds it: there are other portfolios to claim from.
+select portfolios.messaging_limit, portfolios.spend_day_max
+from portfolios
+where portfolios.id = $portfolio_id
+for no key update skip locked;
+
 -- name: lock_due_chips -> int
 -- The second lock of a claim: the portfolio's chips that have something to send.
 select chips.id
@@ -39,6 +47,7 @@ for no key update;
 -- Of the locked chips those that may send at all, with what is left of their day, and of the portfolio's people and money.
 -- Only claims add to these numbers, and they hold the same locks: what is read here stays true until the claim commits.
 select chips.id as chip_id,
+       chips.account_id,
        ($at::timestamptz at time zone chips.zone)::date as day,
        chips.budget_day_max - (
            select count(*)
@@ -59,11 +68,8 @@ select chips.id as chip_id,
            where spending.portfolio_id = $portfolio_id
        ) else 0 end as spent,
        exists (select from throttles where throttles.scope = 'app') as probing_app,
-       exists (
-           select from throttles
-           where (throttles.scope = 'account' and throttles.target_id = chips.account_id)
-              or (throttles.scope = 'chip' and throttles.target_id = chips.id)
-       ) as probing
+       exists (select from throttles where throttles.scope = 'account' and throttles.target_id = chips.account_id) as probing_account,
+       exists (select from throttles where throttles.scope = 'chip' and throttles.target_id = chips.id) as probing
 from chips
 where chips.id = any($chip_ids::bigint[])
   and not exists (select from holds)
@@ -90,6 +96,7 @@ order by chips.id;
 -- name: lock_candidates -> Candidate
 -- The third lock of a claim: the people of what could go out now, in the order of their ids.
 -- Leaves out what a limit of its chip, portfolio, campaign or template holds back anyway, so that it blocks nobody behind it.
+-- `share` is the most that it looks at for one chip: else a claim of fifty would read fifty of each of a hundred chips.
 with due as materialized (
     select picked.id, picked.contact_id
     from unnest($chip_ids::bigint[], $rooms::int[], $reply_rooms::int[]) as able (chip_id, room, reply_room)
@@ -115,14 +122,14 @@ with due as materialized (
                       or (stops.scope = 'template' and stops.target_id = templates.id))
            )
          order by sends.due_at, sends.id
-         limit able.room)
+         limit least(able.room, $share::int))
         union all
         (select sends.id, sends.contact_id, sends.due_at
          from sends
          where sends.chip_id = able.chip_id
            and sends.state = 'planned' and sends.kind = 'reply' and sends.due_at <= $at and sends.expires_at > $at
          order by sends.due_at, sends.id
-         limit able.reply_room)
+         limit least(able.reply_room, $share))
     ) as picked
     order by picked.due_at, picked.id
     limit $most
@@ -136,6 +143,7 @@ for no key update of contacts;
 -- name: take_sends -> Judged
 -- Judges each candidate at this moment and takes what passes: a statement of its own, after every lock.
 -- A guard that no time heals cancels the send; one that time heals moves it to that time; a full chip or portfolio leaves it as it is.
+-- `is not distinct from`, here and in the files beside: by its id, and never through a small index over all that have this state.
 with candidate as materialized (
     select sends.id, sends.kind, sends.purpose, sends.chip_id, sends.contact_id, sends.portfolio_id, sends.due_at, sends.expires_at,
            contacts.phone_key, contacts.user_id, contacts.chip_id as home_chip_id, contacts.stopped_at, contacts.platform_stopped_at,
@@ -147,14 +155,14 @@ with candidate as materialized (
                  and budget_uses.contact_id = sends.contact_id
                  and budget_uses.until_at > $at
            ) as is_new
-    from sends
+    from unnest($send_ids::bigint[]) as found (id)
+    join sends on sends.id = found.id and sends.state is not distinct from 'planned'
     join contacts on contacts.id = sends.contact_id
     join unnest($zones::text[], $opens_at::timestamptz[]) as hours (zone, opens_at) on hours.zone = contacts.zone
     left join campaigns on campaigns.id = sends.campaign_id
     left join templates on templates.id = sends.template_row
     left join prices on prices.category = lower(templates.category)
     left join conversations on conversations.chip_id = sends.chip_id and conversations.contact_id = sends.contact_id
-    where sends.id = any($send_ids::bigint[]) and sends.state = 'planned'
 ),
 judged as materialized (
     select candidate.id, candidate.kind, candidate.purpose, candidate.chip_id, candidate.contact_id, candidate.portfolio_id,
@@ -229,50 +237,65 @@ judged as materialized (
         ) as told
     ) as written
 ),
-one_each as (
-    select distinct on (judged.contact_id) judged.id, judged.kind, judged.chip_id, judged.due_at, judged.price, judged.is_new
+-- From here on every limit is a running count over the same rows, never a join of what was counted to what was judged: the planner
+-- takes each step for one row, and would go through all of them for each of them. `told` is the whole judged row.
+able as (
+    select judged as told, judged.id, judged.kind, judged.chip_id, judged.contact_id, judged.due_at, judged.price, judged.is_new,
+           room.day, room.campaign as room,
+           judged.never is null and judged.later is null and coalesce(judged.pair_free_at <= $at, true) as may_go
     from judged
-    where judged.never is null and judged.later is null and coalesce(judged.pair_free_at <= $at, true)
-    order by judged.contact_id, judged.due_at, judged.id
+    join unnest($chip_ids::bigint[], $days::date[], $rooms::int[]) as room (chip_id, day, campaign) on room.chip_id = judged.chip_id
+),
+one_each as (
+    select able.told, able.id, able.kind, able.chip_id, able.due_at, able.price, able.is_new, able.day, able.room,
+           able.may_go and row_number() over (partition by able.contact_id, able.may_go order by able.due_at, able.id) = 1 as is_first
+    from able
 ),
 in_chip as (
-    select one_each.id, one_each.kind, one_each.chip_id, one_each.due_at, one_each.price, one_each.is_new,
-           row_number() over (partition by one_each.chip_id, one_each.kind order by one_each.due_at, one_each.id) as nth
+    select one_each.told, one_each.id, one_each.kind, one_each.due_at, one_each.price, one_each.is_new, one_each.day,
+           one_each.is_first and (
+               one_each.kind = 'reply'
+               or count(*) filter (where one_each.is_first)
+                  over (partition by one_each.chip_id, one_each.kind order by one_each.due_at, one_each.id) <= one_each.room
+           ) as fits_chip
     from one_each
 ),
 in_portfolio as (
-    select in_chip.id, in_chip.due_at, in_chip.kind, in_chip.price, in_chip.is_new,
-           count(*) filter (where in_chip.is_new) over (order by in_chip.due_at, in_chip.id) as new_people
+    select in_chip.told, in_chip.id, in_chip.kind, in_chip.due_at, in_chip.price, in_chip.day,
+           in_chip.fits_chip and (
+               $people_left::int is null
+               or not in_chip.is_new
+               or count(*) filter (where in_chip.fits_chip and in_chip.is_new) over (order by in_chip.due_at, in_chip.id) <= $people_left
+           ) as fits_portfolio
     from in_chip
-    join unnest($chip_ids::bigint[], $rooms::int[]) as able (chip_id, room) on able.chip_id = in_chip.chip_id
-    where in_chip.kind = 'reply' or in_chip.nth <= able.room
 ),
 in_purse as (
-    select in_portfolio.id, in_portfolio.kind,
-           sum(in_portfolio.price) filter (where in_portfolio.kind = 'campaign') over (order by in_portfolio.due_at, in_portfolio.id) as cost
+    select in_portfolio.told, in_portfolio.day,
+           in_portfolio.fits_portfolio and (
+               in_portfolio.kind = 'reply'
+               or $money_left::numeric is null
+               or sum(in_portfolio.price) filter (where in_portfolio.fits_portfolio and in_portfolio.kind = 'campaign')
+                  over (order by in_portfolio.due_at, in_portfolio.id) <= $money_left
+           ) as fits
     from in_portfolio
-    where $people_left::int is null or not in_portfolio.is_new or in_portfolio.new_people <= $people_left
 ),
 verdict as materialized (
-    select judged.id, judged.contact_id, judged.purpose, judged.kind, judged.ttl_h, judged.portfolio_id, judged.next_marketing_at,
-           case when judged.never is not null then 'cancelled' when in_purse.id is not null then 'claimed' else 'planned' end as state,
+    select (in_purse.told).id, (in_purse.told).contact_id, (in_purse.told).purpose, (in_purse.told).kind, (in_purse.told).ttl_h,
+           (in_purse.told).portfolio_id, (in_purse.told).next_marketing_at, in_purse.day,
+           case when (in_purse.told).never is not null then 'cancelled' when in_purse.fits then 'claimed' else 'planned' end as state,
            case
-               when judged.never is not null then judged.never
-               when in_purse.id is not null then null
-               when judged.later is not null then judged.later
-               when judged.pair_free_at > $at then 'just written to'
+               when (in_purse.told).never is not null then (in_purse.told).never
+               when in_purse.fits then null
+               when (in_purse.told).later is not null then (in_purse.told).later
+               when (in_purse.told).pair_free_at > $at then 'just written to'
            end as reason,
            case
-               when judged.never is not null or in_purse.id is not null then judged.due_at
-               when judged.later is not null then least(judged.later_at, judged.expires_at)
-               when judged.pair_free_at > $at then least(judged.pair_free_at, judged.expires_at)
-               else judged.due_at
-           end as due_at,
-           able.day
-    from judged
-    join unnest($chip_ids::bigint[], $days::date[]) as able (chip_id, day) on able.chip_id = judged.chip_id
-    left join in_purse on in_purse.id = judged.id
-        and (in_purse.kind = 'reply' or $money_left::numeric is null or in_purse.cost <= $money_left)
+               when (in_purse.told).never is not null or in_purse.fits then (in_purse.told).due_at
+               when (in_purse.told).later is not null then least((in_purse.told).later_at, (in_purse.told).expires_at)
+               when (in_purse.told).pair_free_at > $at then least((in_purse.told).pair_free_at, (in_purse.told).expires_at)
+               else (in_purse.told).due_at
+           end as due_at
+    from in_purse
 ),
 touched as (
     update sends
@@ -285,7 +308,7 @@ touched as (
         cap_day = case when verdict.state = 'claimed' and verdict.kind = 'campaign' then verdict.day end
     from verdict
     where sends.id = verdict.id
-      and sends.state = 'planned'
+      and sends.state is not distinct from 'planned'
       and (verdict.state <> 'planned' or verdict.due_at <> sends.due_at)
     returning sends.id, sends.chip_id, verdict.state, verdict.reason, verdict.contact_id, verdict.portfolio_id, verdict.purpose,
               verdict.kind, verdict.ttl_h, verdict.next_marketing_at, sends.due_at

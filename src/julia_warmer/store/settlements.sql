@@ -27,9 +27,9 @@ before as materialized (
                  and earlier.kind = 'campaign'
                  and earlier.id <> sends.id
            ) as first_in_week
-    from sends
+    from answer
+    join sends on sends.id = answer.send_id and (sends.state is not distinct from 'calling' or sends.state is not distinct from 'unknown')
     left join campaigns on campaigns.id = sends.campaign_id
-    where sends.id = any($send_ids::bigint[]) and sends.state in ('calling', 'unknown')
     order by sends.id
     for no key update of sends
 ),
@@ -45,14 +45,15 @@ accepted as (
         code = null
     from before
     join answer on answer.send_id = before.id
-    where sends.id = before.id and sends.state in ('calling', 'unknown')
+    where sends.id = before.id and (sends.state is not distinct from 'calling' or sends.state is not distinct from 'unknown')
     returning sends.id, sends.chip_id, sends.contact_id, sends.kind, sends.kind = 'campaign' as counts, sends.was_held, before.was_unknown,
               before.called_at, before.ttl_h, answer.wa_id, answer.media
 ),
 lost as (
     update sends
     set state = 'unknown', unknown_at = $at, lease_until = null, reason = 'no clear answer'
-    where sends.id = any($lost_ids::bigint[]) and sends.state = 'calling'
+    from unnest($lost_ids::bigint[]) as given (id)
+    where sends.id = given.id and sends.state is not distinct from 'calling'
     returning sends.id, sends.chip_id, sends.kind = 'campaign' as counts, sends.called_at, sends.claimed_at
 ),
 change as (
@@ -172,10 +173,10 @@ with answer as (
 ),
 before as materialized (
     select sends.id, sends.state = 'unknown' as was_unknown, sends.called_at
-    from sends
-    where sends.id = any($send_ids::bigint[]) and sends.state in ('calling', 'unknown')
+    from answer
+    join sends on sends.id = answer.send_id and (sends.state is not distinct from 'calling' or sends.state is not distinct from 'unknown')
     order by sends.id
-    for no key update
+    for no key update of sends
 ),
 refused as (
     update sends
@@ -189,7 +190,7 @@ refused as (
         reason = answer.reason
     from before
     join answer on answer.send_id = before.id
-    where sends.id = before.id and sends.state in ('calling', 'unknown')
+    where sends.id = before.id and (sends.state is not distinct from 'calling' or sends.state is not distinct from 'unknown')
     returning sends.id, sends.chip_id, sends.contact_id, sends.kind, sends.purpose, before.was_unknown, before.called_at, answer.free
 ),
 freed as (

@@ -28,3 +28,8 @@ async def read_throttle_tries(conn: Connection, targets: Sequence[tuple[str, int
 
 async def set_throttle(conn: Connection, scope: str, target_id: int, *, until_at: datetime, tries: int, code: int, at: datetime) -> None:
     await queries.set_throttle.execute(conn, scope=scope, target_id=target_id, until_at=until_at, tries=tries, code=code, at=at)
+
+
+async def close_recovered(conn: Connection, *, at: datetime) -> None:
+    """Close the alerts of scopes that were sick and answer again."""
+    await queries.close_recovered.execute(conn, at=at)

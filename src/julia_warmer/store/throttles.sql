@@ -13,3 +13,10 @@ insert into throttles (scope, target_id, until_at, tries, code, since)
 values ($scope, $target_id, $until_at, $tries, $code, $at)
 on conflict (scope, target_id) do update
 set until_at = greatest(throttles.until_at, excluded.until_at), tries = excluded.tries, code = excluded.code;
+
+-- name: close_recovered -> none
+-- Alerts of what was sick, and has no wait any more: a message was taken.
+update alerts
+set closed_at = $at, closed_by = 'dispatch'
+where alerts.rule = 'sick' and alerts.closed_at is null and alerts.open_key is not null
+  and not exists (select from throttles where alerts.open_key = 'sick:' || throttles.scope || ':' || throttles.target_id);
