@@ -8,6 +8,7 @@ from typing import Any
 
 from benchmarks import seeding
 from benchmarks.child import Orders
+from julia_warmer.api.serve import settle_memory
 from julia_warmer.engine.review import REVIEW_MAX, review_due
 from julia_warmer.store import db
 from julia_warmer.store.db import Connection, Pool
@@ -21,6 +22,7 @@ queries = db.load(__file__)
 async def ours(dsn: str) -> AsyncGenerator[Orders]:
     """One worker: decides on every chip that is due, as the job does; stops after `most_s` seconds."""
     pool = await db.open_pool(dsn, application_name="bench-worker")
+    settle_memory()  # as a worker's start does
 
     async def go(at: str, most_s: float) -> dict[str, Any]:
         began, chips = time.perf_counter(), 0

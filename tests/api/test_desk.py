@@ -3,7 +3,7 @@
 from datetime import timedelta
 from typing import Any
 
-from julia_warmer.store.records import pack_record
+from julia_warmer.store.records import deflated
 from tests.api.site import AT, Site
 from tests.conftest import Database
 from tests.engine import outgoing as given
@@ -88,7 +88,7 @@ async def test_health_shows_every_term_and_pages_through_the_past(site: Site, db
         await db.pool.execute(
             "insert into health_log (chip_id, at, score) values ($1, $2, $3)", fleet.chips[0], AT - timedelta(hours=hours), 80 - hours
         )
-    record = pack_record({}, {"health": {"score": 80, "terms": [term]}})
+    record = deflated({"snapshot": {}, "decision": {"health": {"score": 80, "terms": [term]}}})
     await given.add(db.pool, "decisions", chip_id=fleet.chips[0], at=AT, policy="standard@1", status="warming", record=record)
     first = await site.ok("GET", "/warmer/chips/one-0/health?limit=3")
     assert (first["score"], first["terms"], [row["score"] for row in first["history"]]) == (80, [term], [80, 79, 78])
@@ -100,7 +100,7 @@ async def test_health_shows_every_term_and_pages_through_the_past(site: Site, db
 async def test_decisions_are_shown_newest_first_with_their_reasons(site: Site, db: Database):
     fleet = await add_fleet(db)
     for nth in range(3):
-        record = pack_record({}, {"reasons": [f"reason {nth}"]})
+        record = deflated({"snapshot": {}, "decision": {"reasons": [f"reason {nth}"]}})
         values = {"policy": "standard@1", "status": "warming", "changes": ["advanced"], "record": record}
         await given.add(db.pool, "decisions", chip_id=fleet.chips[0], at=AT, **values)
     first = await site.ok("GET", f"/warmer/chips/{fleet.chips[0]}/decisions?limit=2")

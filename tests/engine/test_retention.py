@@ -8,7 +8,7 @@ from julia_warmer.config import Settings
 from julia_warmer.engine.retention import forget_old
 from julia_warmer.store.db import transaction
 from julia_warmer.store.facts import ensure_months
-from julia_warmer.store.records import pack_record
+from julia_warmer.store.records import deflated
 from tests.conftest import Database
 from tests.engine.crowd import AT, add_fleet
 from tests.engine.outgoing import add
@@ -33,7 +33,7 @@ async def test_old_decisions_go_but_changes_and_how_a_chip_stands(db: Database):
             (0, AT - DAY, []),
             (1, old, []),  # the last one about this chip
         ):
-            values = {"policy": "standard@1", "status": "warming", "changes": changes, "record": pack_record({}, {})}
+            values = {"policy": "standard@1", "status": "warming", "changes": changes, "record": deflated({"snapshot": {}, "decision": {}})}
             await add(conn, "decisions", chip_id=fleet.chips[chip], at=at, **values)
     assert (await forget_old(db.pool, at=AT, settings=SETTINGS)).rows["forget_decisions"] == 1
     assert await count(db, "decisions") == 3

@@ -75,6 +75,7 @@ async def _api(settings: Settings, *, as_json: bool) -> None:
 
 
 async def _worker(settings: Settings, *, as_json: bool) -> None:
+    from julia_warmer.api.serve import settle_memory
     from julia_warmer.engine.jobs import run_worker
 
     clock = SystemClock()
@@ -83,6 +84,7 @@ async def _worker(settings: Settings, *, as_json: bool) -> None:
             print_json_line({"worker": parts.worker})
         else:
             say(f"worker {parts.worker} runs; Ctrl-C ends it")
+        settle_memory()
         await run_worker(parts, clock=clock)
 
 

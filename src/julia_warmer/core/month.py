@@ -17,7 +17,7 @@ from datetime import datetime, timedelta
 from itertools import accumulate
 from operator import itemgetter
 from struct import Struct
-from typing import Final, NamedTuple, TypedDict
+from typing import Final, Literal, NamedTuple, TypedDict
 
 from julia_warmer.core.model import Counts, Media
 from julia_warmer.core.policy import EvidenceRules
@@ -109,12 +109,20 @@ class Lanes:
         self.width, self.bits, self.size = width, 8 * width, width * LANES
         self.bias, self.mask = 1 << self.bits - 1, (1 << self.bits) - 1
         self.biases = sum(self.bias << self.bits * lane for lane in range(LANES))
-        self.code = "H" if width == NARROW else "I"
+        self.code: Literal["H", "I"] = "H" if width == NARROW else "I"
         self.columns = Struct(f"<{LANES}{self.code.lower()}")
 
     def join(self, columns: Sequence[int]) -> int:
         """Columns as one number."""
         return (int.from_bytes(self.columns.pack(*columns), "little") ^ self.biases) - self.biases
+
+    def pile(self, rows: Sequence[Sequence[int]]) -> list[int]:
+        """Running totals of rows of columns: `join` of each, added up."""
+        pack, biases, total, totals = self.columns.pack, self.biases, 0, list[int]()
+        for row in rows:
+            total += (int.from_bytes(pack(*row), "little") ^ biases) - biases
+            totals.append(total)
+        return totals
 
     def split(self, total: int) -> tuple[int, ...]:
         """A number as its columns."""
@@ -131,21 +139,22 @@ LANES_OF: Final = {width: Lanes(width) for width in (NARROW, WIDE)}
 class Month:
     """What a chip's hours add up to. `packed` None: nothing was folded yet."""
 
-    __slots__ = ("_before", "_hours", "_lanes", "_late", "_late_hours", "_packed", "_rows", "_totals")
+    __slots__ = ("_before", "_counts", "_hours", "_lanes", "_late", "_late_hours", "_packed", "_rows", "_totals")
 
     def __init__(self, packed: bytes | None, rows: Iterable[HourRow] = ()) -> None:
         self._packed = packed or HEAD.pack(0, NARROW)
         number, width = HEAD.unpack_from(self._packed)
         self._lanes = LANES_OF[width]
-        self._hours: tuple[int, ...] = Struct(f"<{number}I").unpack_from(self._packed, HEAD.size)
         self._totals = HEAD.size + 5 * number  # where they begin
+        self._hours = _numbers("I", self._packed, HEAD.size, self._totals - number)
         self._rows = sorted(rows, key=_by_hour)
         self._late_hours = [row[0] for row in self._rows]
-        if width == NARROW and not self._fits():
+        columns = [row[1:-1] for row in self._rows]
+        if width == NARROW and not self._fits(columns):
             self._widen()
-        join = self._lanes.join
-        self._late = list(accumulate([join(row[1:-1]) for row in self._rows]))
-        self._before: dict[int, int] = {}  # windows share their edges
+        self._late = self._lanes.pile(columns)
+        self._before: dict[int, int] = {}  # windows share their edges,
+        self._counts: dict[int, Counts] = {0: NOTHING}  # and some of them hold the same
 
     def before(self, hour: int) -> int:
         """The totals of every hour before this one."""
@@ -157,9 +166,12 @@ class Month:
 
     def counts(self, first: int, last: int) -> Counts:
         """The cohorts of the hours from `first` to before `last`."""
-        if last <= first or not (total := self.before(last) - self.before(first)):
+        if last <= first:
             return NOTHING
-        return Counts(**dict(zip(NAMES, self._lanes.split(total), strict=False)))
+        total = self.before(last) - self.before(first)
+        if (counts := self._counts.get(total)) is None:
+            counts = self._counts[total] = _counts_of(self._lanes.split(total))
+        return counts
 
     def columns(self, first: int) -> tuple[int, ...]:
         """Every column since an hour."""
@@ -233,23 +245,49 @@ class Month:
         found = bisect_right(column, bar + bias - late, low)
         return self._hours[found] if found < len(self._hours) else END
 
-    def _column(self, lane: int) -> "array[int]":
+    def _column(self, lane: int) -> Sequence[int]:
         """One column of the packed totals, biased."""
-        column = array(self._lanes.code, self._packed[self._totals :])[lane::LANES]
-        if sys.byteorder == "big":
-            column.byteswap()
-        return column
+        return _numbers(self._lanes.code, self._packed, self._totals, len(self._packed))[lane::LANES]
 
-    def _fits(self) -> bool:
-        """Whether narrow lanes hold the totals of all hours."""
+    def _fits(self, rows: Sequence[Sequence[int]]) -> bool:
+        """Whether narrow lanes hold the totals of all hours, with these columns of the hours since."""
         most = max(self._lanes.split(self._packed_total(len(self._hours) - 1))) if self._hours else 0
-        return most + sum([max(map(abs, row[1:-1])) for row in self._rows]) < self._lanes.bias
+        if rows and most + len(rows) * max(*map(max, rows), -min(map(min, rows))) >= self._lanes.bias:
+            most += sum([max(map(abs, row)) for row in rows])
+        return most < self._lanes.bias
 
     def _widen(self) -> None:
         totals = [self._lanes.split(self._packed_total(nth)) for nth in range(len(self._hours))]
         self._lanes = LANES_OF[WIDE]
         head = HEAD.pack(len(totals), WIDE) + self._packed[HEAD.size : self._totals]
         self._packed = head + b"".join([_packed(self._lanes, self._lanes.join(total)) for total in totals])
+
+
+def _counts_of(columns: tuple[int, ...]) -> Counts:
+    """The first columns by name; `NAMES` in their order."""
+    accepted, reached, delivered, read, replied, opted_out, undeliverable, limited, held, failed, unknown, *_ = columns
+    return Counts(
+        accepted=accepted,
+        reached=reached,
+        delivered=delivered,
+        read=read,
+        replied=replied,
+        opted_out=opted_out,
+        undeliverable=undeliverable,
+        limited=limited,
+        held=held,
+        failed=failed,
+        unknown=unknown,
+    )
+
+
+def _numbers(code: Literal["H", "I"], packed: bytes, start: int, end: int) -> Sequence[int]:
+    """Packed whole numbers where they lie: nothing is copied, where the machine's order is the packing's."""
+    if sys.byteorder == "little":
+        return memoryview(packed)[start:end].cast(code)
+    numbers = array(code, packed[start:end])
+    numbers.byteswap()
+    return numbers
 
 
 def fold_hours(packed: bytes | None, rows: Iterable[HourRow], *, since: int) -> bytes:

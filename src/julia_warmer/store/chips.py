@@ -3,6 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from functools import cache
 from typing import Any
 
 from julia_warmer.core.days import hour_of
@@ -120,13 +121,13 @@ def _snapshot(row: Record, at: datetime, edges: Edges) -> Snapshot:
         zone=row["zone"],
         registered_at=row["registered_at"],
         state=state_of(row),
-        checklist=Checklist(
-            name_approved=row["name_approved"],
-            profile_filled=row["profile_filled"],
-            pin_set=row["pin_set"],
-            template_approved=row["template_approved"],
-            webhook_heard=row["webhook_at"] is not None,
-            route_set=row["route_set"],
+        checklist=_checklist(
+            row["name_approved"],
+            row["profile_filled"],
+            row["pin_set"],
+            row["template_approved"],
+            row["webhook_at"] is not None,
+            row["route_set"],
         ),
         quality=Quality(row["quality"]),
         quality_at=row["quality_at"],
@@ -135,6 +136,14 @@ def _snapshot(row: Record, at: datetime, edges: Edges) -> Snapshot:
         stops=tuple(row["stops"] or ()),
         **count_windows(month, edges, phase_since=row["phase_since"], rearmed_at=row["rearmed_at"]),
         **{name: row[name] for name in AS_THEY_ARE},
+    )
+
+
+@cache
+def _checklist(name: bool, profile: bool, pin: bool, template: bool, webhook: bool, route: bool) -> Checklist:
+    """One for each of the 64 that there are."""
+    return Checklist(
+        name_approved=name, profile_filled=profile, pin_set=pin, template_approved=template, webhook_heard=webhook, route_set=route
     )
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import orjson
 
+from julia_warmer.core.model import Decision, Snapshot
 from julia_warmer.store.errors import StoreError
 
 # What is written today is deflated against the last one. A stored record names its text by checksum, so none may ever change or go.
@@ -18,6 +19,11 @@ BY_CHECKSUM = {zlib.adler32(dictionary): dictionary for dictionary in DICTIONARI
 LEVEL, WINDOW_BITS, MEMORY = 1, 14, 6  # a small state, because it is copied for each record
 DEFLATE = zlib.compressobj(LEVEL, zlib.DEFLATED, WINDOW_BITS, MEMORY, zlib.Z_DEFAULT_STRATEGY, DICTIONARIES[-1])
 CHECKSUM = slice(2, 6)  # where the format (RFC 1950) names the dictionary
+TEXTS_MAX = 1 << 14
+
+# Terms and gates are made once per value (core/health, core/evidence), so the same ones come again: their texts, by identity. Each is kept
+# with its value, or another value might get its identity.
+_texts: dict[int, tuple[object, orjson.Fragment]] = {}
 
 
 class RecordBroken(StoreError):  # noqa: N818 - as SealBroken
@@ -37,10 +43,40 @@ class Recorded:
         return cls(**unpack_record(data))
 
 
-def pack_record(snapshot: object, decision: object) -> bytes:
-    """Values, or what `json` would read of them, as the table keeps them."""
+def pack_record(snapshot: Snapshot, decision: Decision) -> bytes:
+    """A decision with what it was decided from, as the table keeps them."""
+    health = decision.health
+    told = {
+        "at": decision.at,
+        "chip_id": decision.chip_id,
+        "policy": decision.policy,
+        "state": decision.state,
+        "health": {"score": health.score, "terms": [*map(_text_of, health.terms)]},
+        "budget": decision.budget,
+        "gates": [*map(_text_of, decision.gates)],
+        "alarms": decision.alarms,
+        "changes": decision.changes,
+        "reasons": decision.reasons,
+        "look_again_at": decision.look_again_at,
+    }
+    return deflated({"snapshot": snapshot, "decision": told})
+
+
+def deflated(record: dict[str, Any]) -> bytes:
+    """Any record, as `unpack_record` reads it."""
     deflate = DEFLATE.copy()
-    return deflate.compress(orjson.dumps({"snapshot": snapshot, "decision": decision})) + deflate.flush()
+    return deflate.compress(orjson.dumps(record)) + deflate.flush()
+
+
+def _text_of(value: object) -> orjson.Fragment:
+    """A term or a gate as JSON."""
+    if (kept := _texts.get(id(value))) is not None:
+        return kept[1]
+    if len(_texts) >= TEXTS_MAX:
+        _texts.clear()
+    text = orjson.Fragment(orjson.dumps(value))
+    _texts[id(value)] = value, text
+    return text
 
 
 def unpack_record(data: bytes) -> dict[str, dict[str, Any]]:
