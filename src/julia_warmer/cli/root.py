@@ -41,6 +41,7 @@ ENTRIES = (
     Entry("campaigns", "campaigns:app", SET_UP, "Templates for audiences: what warm-up draws from."),
     Entry("prices", "prices:app", SET_UP, "What a message costs, for spend limits."),
     Entry("policy", "policy:app", SET_UP, "The rules that an owner may change."),
+    Entry("simulate", "simulate_command:simulate", RUN, "Try policies on simulated people and a simulated Meta."),
     Entry("plan", "plan:plan", WATCH, "Preview a day's sends, and who feeds whom."),
     Entry("explain", "explain:app", WATCH, "Say what a webhook means, and why a chip or a person waits."),
     Entry("alerts", "alerts:alerts", WATCH, "Alerts that wait for a person, newest first."),
