@@ -10,6 +10,7 @@ from datetime import timedelta
 
 import numpy as np
 
+from julia_warmer.core.decide import decide
 from julia_warmer.core.hours import open_span
 from julia_warmer.core.policy import Policy
 from julia_warmer.sim.cohorts import Grid
@@ -20,7 +21,7 @@ from julia_warmer.sim.memory import Memory
 from julia_warmer.sim.platform import GREEN, YELLOW, Numbers, Periods, Portfolios, Templates
 from julia_warmer.sim.pools import runs_of
 from julia_warmer.sim.reactions import MUTE, NO_HARM, Messages, Outcomes, react
-from julia_warmer.sim.reviews import Facts, Reviews, hour_of, moment_of
+from julia_warmer.sim.reviews import Facts, Reviews, Rule, hour_of, moment_of
 from julia_warmer.sim.scatter import Ints, scatter
 from julia_warmer.sim.scenarios import BEGINS_AT, ZONE, Scenario
 from julia_warmer.sim.streams import Floats
@@ -58,7 +59,7 @@ def moments(days: int) -> Floats:
 class Fleet:
     """All chips of a batch under one policy."""
 
-    def __init__(self, scenario: Scenario, crowd: Crowd, c: Constants, policy: Policy, *, chips: int, days: int) -> None:
+    def __init__(self, scenario: Scenario, crowd: Crowd, c: Constants, policy: Policy, *, chips: int, days: int, rule: Rule = decide) -> None:
         """`chips` of each run; the crowd holds the people of several runs, run by run."""
         self.scenario, self.crowd, self.c, self.policy, self.days = scenario, crowd, c, policy, days
         self.periods = Periods(moments(days))
@@ -69,12 +70,12 @@ class Fleet:
         grid = Grid(days, int(min(hours.open_h, hours.saturday_open_h)), int(np.ceil(max(hours.close_h, hours.saturday_close_h))))
         silent_h = scenario.silent_from_d * DAY_H + STRIKE_FROM_H
         silent = (silent_h, silent_h + scenario.silent_h) if scenario.silent_from_d >= 0 else None
-        self.hearing = Hearing(count, grid, periods, silent=silent)
+        self.hearing = Hearing(count, crowd.people, grid, periods, silent=silent)
         self.numbers = Numbers(count, periods, c)
         self.templates = Templates(owners, periods, c, again_h=desk.template_again_h)
         self.portfolios = Portfolios(owners, scenario.limit, periods, c)
-        self.reviews = Reviews(policy, count, len(periods.ends))
-        self.memory = Memory(crowd, c)
+        self.reviews = Reviews(policy, count, len(periods.ends), rule)
+        self.memory = Memory(crowd, c, moments_a_day=len(MOMENTS_H))
         self.is_bad, self.is_withdrawn = np.zeros(count, np.bool_), np.zeros(count, np.bool_)
         self.negative = np.zeros((count, len(periods.ends)))
         self.heard_at = np.zeros(owners, np.int64)  # the moment of each account's last webhook
@@ -94,6 +95,7 @@ class Fleet:
             if hour % DAY_H == 0:
                 self._begin_day(hour // DAY_H)
             self._meet(now)
+            self.memory.wake(now)
             self._attend(hour)
             self._judge(now, hour)
             self._send(now, hour)
@@ -129,7 +131,6 @@ class Fleet:
         there_were = self.reachable[:, yesterday] > 0
         self.idle = np.where(there_were, np.where(reached > 0, 0, self.idle + 1), self.idle)
         self.cut[:] = 0
-        self.memory.wake(day)
 
     def _meet(self, now: int) -> None:
         """The period that ends at moment `now` has happened: to Meta, and to us."""
@@ -170,7 +171,7 @@ class Fleet:
     def _judge(self, now: int, hour: int) -> None:
         """One decision for every chip."""
         reviews, day = self.reviews, hour // DAY_H
-        reviews.decide(now, hour, self._facts(now, hour))
+        reviews.look(now, hour, self._facts(now, hour))
         self.budget = reviews.share_out(self.owner, self.portfolios.limit)
         for chip in np.flatnonzero(np.isinf(self.ready_h) & reviews.is_ready):
             self.ready_h[chip] = hour
@@ -214,8 +215,12 @@ class Fleet:
             spam_7d=hearing.spam_7d(now),
             spam_rearmed=hearing.spam_7d(now, since=reviews.armed),
             warnings=self._warnings(hour),
-            eligible=np.where(is_paused, 0, self.memory.pools.eligible),
+            eligible=np.where(is_paused, 0, self._eligible(now, hour)),
         )
+
+    def _eligible(self, now: int, hour: int) -> Ints:
+        """By chip, the people who may be written to today."""
+        return self.memory.eligible(now, now + len(MOMENTS_H) - MOMENTS_H.index(hour % DAY_H))
 
     def _last_week(self, day: int) -> tuple[Ints, Ints]:
         """The best of the seven finished days, and the newest of them on which anything was sent."""
@@ -243,12 +248,12 @@ class Fleet:
         if span is None or hour >= span[1] or until <= span[0] or self._is_struck(hour, held=True):
             return
         begins, ends = max(float(hour), span[0]), span[1]
-        left = np.minimum(np.maximum(self.budget - self.accepted[:, day], 0), self.memory.pools.eligible)
+        left = np.minimum(np.maximum(self.budget - self.accepted[:, day], 0), self._eligible(now, hour))
         left[self.templates.is_paused[2 * self.owner + self.is_bad]] = 0
         wanted = np.ceil(left * ((min(until, ends) - begins) / (ends - begins)) - 0.5).astype(np.int64)
         restricted = self.numbers.fails_for_spam(hour)
         wanted = np.where(restricted, np.minimum(wanted, 1), wanted)  # the first failure stops the chip before the next message
-        wanted = self._fit(now, wanted)
+        wanted = self._fit(now, np.minimum(wanted, self.memory.pools.eligible))
         chip, person = self.memory.pools.take(wanted)
         if not len(chip):
             return
@@ -258,7 +263,7 @@ class Fleet:
         outcomes = react(messages, self.crowd, self.c, ttl_h=self.policy.budget.slot_ttl_h)
         self.accepted[:, day] += wanted
         self.portfolios.accepted[:, now + 1] += np.bincount(self.owner, wanted, minlength=len(self.heard_at)).astype(np.int64)
-        self.memory.remember(day, messages, outcomes)
+        self.memory.remember(now, messages, outcomes)
         self.hearing.note(messages, outcomes, self.crowd.receipts[chip, person])
         self._tell_meta(messages, outcomes, new)
 

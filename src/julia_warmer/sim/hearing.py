@@ -14,7 +14,7 @@ from julia_warmer.sim.reactions import FAILED_AFTER_H, IMAGE, NO_HARM, STOP_SWIT
 from julia_warmer.sim.scatter import Ints, scatter
 from julia_warmer.sim.streams import Floats
 
-REPLY_H, OPT_OUT_H = 72.0, 168.0  # core.fold REPLY_WITHIN, OPT_OUT_WITHIN
+REPLY_H, OPT_OUT_H, TALKS_ONCE_H = 72.0, 168.0, 168.0  # core.fold REPLY_WITHIN, OPT_OUT_WITHIN, TALKS_ONCE_IN
 WEEK_H, MONTH_H = 168.0, 720.0
 TEXT_BIT, IMAGE_BIT, VOICE_BIT = 1, 2, 4  # core.model.Media
 
@@ -22,13 +22,14 @@ TEXT_BIT, IMAGE_BIT, VOICE_BIT = 1, 2, 4  # core.model.Media
 class Hearing:
     """The counts of all chips. `silent` is a span of hours in which no webhook comes in; all of it comes at its end."""
 
-    def __init__(self, chips: int, grid: Grid, periods: Periods, *, silent: tuple[float, float] | None) -> None:
+    def __init__(self, chips: int, people: int, grid: Grid, periods: Periods, *, silent: tuple[float, float] | None) -> None:
         self.cohorts = Cohorts(chips, grid)
         self._periods, self._silent = periods, silent
         self._coming: defaultdict[int, list[Ints]] = defaultdict(list)  # places in the cohorts
         size = (chips, len(periods.ends))
         self._received, self._talks, self._spam = (np.zeros(size, np.int64) for _ in range(3))
         self._text, self._image, self._voice = (np.zeros(size, np.bool_) for _ in range(3))
+        self._talked_h = np.full((chips, people), -TALKS_ONCE_H)
         self.webhooks = np.zeros(size, np.int64)
 
     def note(self, m: Messages, out: Outcomes, receipts: Bools) -> None:
@@ -59,9 +60,12 @@ class Hearing:
         wrote = np.flatnonzero(np.isfinite(writes))
         known, chip, kind = self._known(writes[wrote]), m.chip[wrote], out.kind[wrote]
         scatter(self._received, chip, known, 1 + ((kind & TWICE) > 0))
-        scatter(self._talks, chip, known)
-        self._image[chip, known] |= (kind & IMAGE) > 0
-        self._voice[chip, known] |= (kind & VOICE) > 0
+        person, at = m.person[wrote], writes[wrote]
+        talks = at - self._talked_h[chip, person] >= TALKS_ONCE_H
+        self._talked_h[chip[talks], person[talks]] = at[talks]
+        scatter(self._talks, chip[talks], known[talks])
+        for bit, heard in ((IMAGE, self._image), (VOICE, self._voice)):
+            heard[chip[(kind & bit) > 0], known[(kind & bit) > 0]] = True
         self._text[m.chip, self._known(m.at)] = True  # the campaign's own messages
         spam = np.flatnonzero(out.spam)
         scatter(self._spam, m.chip[spam], self._known(m.at[spam]))
@@ -97,7 +101,7 @@ class Hearing:
         """A bit for each kind, as core.model.Media."""
         week = self._periods.within(now, WEEK_H)
         text, image, voice = (seen[:, week].any(axis=1) for seen in (self._text, self._image, self._voice))
-        return TEXT_BIT * text + IMAGE_BIT * image + VOICE_BIT * voice
+        return np.asarray(TEXT_BIT * text + IMAGE_BIT * image + VOICE_BIT * voice)
 
     def spam_7d(self, now: int, *, since: Ints | None = None) -> Ints:
         """131048 in seven days, by chip from an hour on."""

@@ -17,7 +17,7 @@ NEW_AGAIN_H = 720.0  # a person reached after 30 days counts anew for the first 
 class Memory:
     """By chip and person."""
 
-    def __init__(self, crowd: Crowd, c: Constants) -> None:
+    def __init__(self, crowd: Crowd, c: Constants, *, moments_a_day: int) -> None:
         shape = (crowd.chips, crowd.people)
         self.pools = Pools.full(*shape)
         self._half_life_h = c.people.fatigue_half_life_d * 24
@@ -25,13 +25,24 @@ class Memory:
         self._last_h = np.full(shape, LONG_AGO_H)
         self._load = np.zeros(shape)
         self._answered, self._gone, self._blocked = (np.zeros(shape, np.bool_) for _ in range(3))
-        self._written: dict[int, list[tuple[Ints, Ints]]] = {}  # by day
+        self._week = moments_a_day * AGAIN_D
+        self._written: dict[int, tuple[Ints, Ints]] = {}  # by the period in which they were written to
 
-    def wake(self, day: int) -> None:
-        """A day begins: who was written to a week ago may be written to again, unless they asked to stop or cannot be reached."""
-        for chip, person in self._written.pop(day - AGAIN_D, ()):
-            stays = ~self._gone[chip, person]
-            self.pools.give_back(chip[stays], person[stays], self._answered[chip, person][stays])
+    def wake(self, now: int) -> None:
+        """Who was written to in the period that ended a week before moment `now` may be written to again, unless they are gone."""
+        if (written := self._written.pop(now - 1 - self._week, None)) is not None:
+            chip, person = self._staying(*written)
+            self.pools.give_back(chip, person, self._answered[chip, person])
+
+    def eligible(self, now: int, until: int) -> Ints:
+        """By chip, the people who may be written to now or will be at a later moment before moment `until`."""
+        soon = [self._staying(*self._written[n])[0] for n in range(now - self._week, until - 1 - self._week) if n in self._written]
+        return self.pools.eligible + sum((np.bincount(chip, minlength=len(self._nth)) for chip in soon), start=np.int64(0))
+
+    def _staying(self, chip: Ints, person: Ints) -> tuple[Ints, Ints]:
+        """Of these people, those who have not asked to stop and can be reached."""
+        stays = ~self._gone[chip, person]
+        return chip[stays], person[stays]
 
     def address(self, chip: Ints, person: Ints, at: Floats, *, spam: Bools, bad: Bools) -> tuple[Messages, Bools]:
         """Messages to these people, and whether each is the first of a month."""
@@ -40,8 +51,8 @@ class Memory:
         messages = Messages(chip, person, self._nth[chip, person], at, load, self._blocked[chip, person], spam, bad)
         return messages, since >= NEW_AGAIN_H
 
-    def remember(self, day: int, m: Messages, out: Outcomes) -> None:
-        """What these messages leave behind."""
+    def remember(self, now: int, m: Messages, out: Outcomes) -> None:
+        """What these messages, sent between moment `now` and the next, leave behind."""
         chip, person = m.chip, m.person
         delivered = np.isfinite(out.delivered)
         self._nth[chip, person] += 1
@@ -51,4 +62,4 @@ class Memory:
         stops = (out.harm >= STOP_WORD) & (out.harm != NO_HARM)
         self._gone[chip, person] |= stops | out.undeliverable
         self._blocked[chip, person] |= out.harm < MUTE
-        self._written.setdefault(day, []).append((chip, person))
+        self._written[now] = chip, person

@@ -1,9 +1,9 @@
-"""One decision for each chip at each moment: snapshots out of arrays, `core.decide`, and states kept from one moment to the next.
+"""One decision for each chip at each moment: snapshots out of arrays, `core.decide`, states kept from one moment to the next.
 
 The only part of the vector world that calls the rules. It decides nothing and knows no people.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -14,8 +14,7 @@ from julia_warmer.core.budget import Want, split
 from julia_warmer.core.commands import ResumeChip
 from julia_warmer.core.control import Refusal, Standing
 from julia_warmer.core.days import local_day
-from julia_warmer.core.decide import decide
-from julia_warmer.core.model import Checklist, ChipState, ChipStatus, Counts, Media, Phase, Quality, Snapshot
+from julia_warmer.core.model import Checklist, ChipState, ChipStatus, Counts, Decision, Media, Phase, Quality, Snapshot
 from julia_warmer.core.pauses import SENDING, ends_at
 from julia_warmer.core.policy import Policy
 from julia_warmer.sim.cohorts import Windows
@@ -29,6 +28,8 @@ MEDIA = tuple(Media(bits) for bits in range(int(max(Media)) * 2))
 UNSHARED = 1_000_000  # the portfolio's share is laid over the budget afterwards, for all its chips at once
 SCORES_BACK = 4  # moments of a day
 MIDNIGHT = BEGINS_AT - timedelta(hours=8)  # hour 0 of all arrays: the local midnight of the first day
+
+Rule = Callable[[Snapshot, Policy], Decision]
 
 
 def moment_of(hour: float) -> datetime:
@@ -70,9 +71,9 @@ class Facts:
 class Reviews:
     """The states of all chips under one policy."""
 
-    def __init__(self, policy: Policy, chips: int, moments: int) -> None:
+    def __init__(self, policy: Policy, chips: int, moments: int, rule: Rule) -> None:
         newborn = ChipState(status=ChipStatus.WARMING, phase=Phase.SETUP, phase_since=BEGINS_AT)
-        self.policy = policy
+        self.policy, self._rule = policy, rule
         self.states: list[ChipState] = [newborn] * chips
         self.armed = np.zeros(chips, np.int64)
         self.phase = np.full(chips, hour_of(BEGINS_AT))
@@ -86,9 +87,9 @@ class Reviews:
         self._scores = np.full((chips, moments), -1, np.int64)
         self._hours: list[int] = []
 
-    def decide(self, now: int, hour: int, facts: Facts) -> None:
+    def look(self, now: int, hour: int, facts: Facts) -> None:
         """Decide for every chip at one moment."""
-        at, policy = moment_of(hour), self.policy
+        at, policy, decide = moment_of(hour), self.policy, self._rule
         best = self._best_score(now, hour)
         states = self.states
         rows = zip(
