@@ -59,7 +59,9 @@ def moments(days: int) -> Floats:
 class Fleet:
     """All chips of a batch under one policy."""
 
-    def __init__(self, scenario: Scenario, crowd: Crowd, c: Constants, policy: Policy, *, chips: int, days: int, rule: Rule = decide) -> None:
+    def __init__(
+        self, scenario: Scenario, crowd: Crowd, c: Constants, policy: Policy, *, chips: int, days: int, rule: Rule = decide
+    ) -> None:
         """`chips` of each run; the crowd holds the people of several runs, run by run."""
         self.scenario, self.crowd, self.c, self.policy, self.days = scenario, crowd, c, policy, days
         self.periods = Periods(moments(days))
