@@ -13,9 +13,10 @@ from julia_warmer.sim.scatter import Ints, scatter_flat
 DAY_H = 24
 DAYS_BACK = 30
 
-# The fields of core.model.Counts that a simulated send can count in, in their order; `unknown` is not simulated.
-FIELDS = ("accepted", "reached", "delivered", "read", "replied", "opted_out", "undeliverable", "limited", "held", "failed")
-ACCEPTED, REACHED, DELIVERED, READ, REPLIED, OPTED_OUT, UNDELIVERABLE, LIMITED, HELD, FAILED = range(len(FIELDS))
+# The fields of core.model.Counts that a simulated send can count in. Nobody is written to twice in a week, so whoever was delivered to was
+# `reached`; nothing is held, because sends are spread; and no outcome stays `unknown`.
+FIELDS = ("accepted", "delivered", "read", "replied", "opted_out", "undeliverable", "limited", "failed")
+ACCEPTED, DELIVERED, READ, REPLIED, OPTED_OUT, UNDELIVERABLE, LIMITED, FAILED = range(len(FIELDS))
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,15 +74,22 @@ class Cohorts:
         matured, fresh = self._end(hour, mature_h), self._end(hour, fresh_h)
         lowest = self.grid.slot(low)
         to_matured, to_fresh = self._before(before, matured), self._before(before, fresh)
-        last = np.maximum(lowest, self.grid.slot(hour - 1))
         return Windows(
             phase_matured=self._between(before, np.maximum(lowest, self.grid.slot(phase)), matured, to_matured),
             recent_matured=self._between(before, self._crossing(matured, recent, lowest), matured, to_matured),
             recent_fresh=self._between(before, self._crossing(fresh, recent, lowest), fresh, to_fresh),
-            last_hours=self._between(before, last, self.grid.slot(hour), self._before(before, self.grid.slot(hour))),
+            last_hours=self._last(hour, lowest),
             unanswered_run=self._run(before, lowest, matured, to_matured),
             accepted_30d=self._until[:, int(self.grid.slot(hour))] - self._until[:, int(self.grid.slot(max(0, hour - DAYS_BACK * DAY_H)))],
         )
+
+    def _last(self, hour: int, lowest: Ints) -> Ints:
+        """Sums of the hour before this one, by field and chip; this hour has just begun."""
+        now, before = self.grid.slot(hour), self.grid.slot(hour - 1)
+        day, within = divmod(int(before), self.grid.width)
+        if now == before:
+            return np.zeros((len(FIELDS), len(self._rows)), np.int32)
+        return np.where(lowest <= before, self._slots[:, :, day, within], 0)
 
     def _end(self, hour: int, old_h: float) -> Ints:
         """Slots before the first hour that had not ended so long ago."""
@@ -126,7 +134,7 @@ class Cohorts:
         replied = self._slots[REPLIED].reshape(len(self._rows), -1)[:, : int(end)] > 0
         back = np.argmax(replied[:, ::-1], axis=1)
         after = np.where(replied.any(axis=1), int(end) - back, 0)
-        return self._between(days, np.maximum(after, lowest), end, to_end)[REACHED]
+        return self._between(days, np.maximum(after, lowest), end, to_end)[DELIVERED]
 
 
 @dataclass(frozen=True, slots=True)

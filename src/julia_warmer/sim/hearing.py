@@ -7,7 +7,7 @@ from collections import defaultdict
 
 import numpy as np
 
-from julia_warmer.sim.cohorts import ACCEPTED, DELIVERED, FAILED, LIMITED, OPTED_OUT, REACHED, READ, REPLIED, UNDELIVERABLE, Cohorts, Grid
+from julia_warmer.sim.cohorts import ACCEPTED, DELIVERED, FAILED, LIMITED, OPTED_OUT, READ, REPLIED, UNDELIVERABLE, Cohorts, Grid
 from julia_warmer.sim.crowd import Bools
 from julia_warmer.sim.platform import Periods
 from julia_warmer.sim.reactions import FAILED_AFTER_H, IMAGE, NO_HARM, STOP_SWITCH, STOP_WORD, TWICE, VOICE, Messages, Outcomes
@@ -42,7 +42,6 @@ class Hearing:
         failed_at = m.at + FAILED_AFTER_H
         rows = (
             (DELIVERED, np.isfinite(out.delivered), out.delivered),
-            (REACHED, np.isfinite(out.delivered), out.delivered),
             (READ, np.isfinite(out.read) & receipts, out.read),
             (REPLIED, writes - m.at <= REPLY_H, writes),
             (OPTED_OUT, stops & (out.harmed - m.at <= OPT_OUT_H), out.harmed),

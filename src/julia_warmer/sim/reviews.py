@@ -17,7 +17,7 @@ from julia_warmer.core.days import local_day
 from julia_warmer.core.model import Checklist, ChipState, ChipStatus, Counts, Decision, Media, Phase, Quality, Snapshot
 from julia_warmer.core.pauses import SENDING, ends_at
 from julia_warmer.core.policy import Policy
-from julia_warmer.sim.cohorts import Windows
+from julia_warmer.sim.cohorts import FIELDS, Windows
 from julia_warmer.sim.scatter import Ints
 from julia_warmer.sim.scenarios import BEGINS_AT, ZONE
 
@@ -86,6 +86,7 @@ class Reviews:
         self.decisions = 0
         self._scores = np.full((chips, moments), -1, np.int64)
         self._hours: list[int] = []
+        self._kept = [Kept(chips) for _ in range(4)]
 
     def look(self, now: int, hour: int, facts: Facts) -> None:
         """Decide for every chip at one moment."""
@@ -95,7 +96,7 @@ class Reviews:
         rows = zip(
             range(len(states)),
             states,
-            *[part.tolist() for part in _turned(facts.windows)],
+            *[kept.renew(table) for kept, table in zip(self._kept, _tables(facts.windows), strict=True)],
             _whole(facts.windows.unanswered_run, facts.windows.accepted_30d, *_columns(facts)),
             facts.heard,
             best.tolist(),
@@ -136,10 +137,10 @@ class Reviews:
                     quality_at=at,
                     webhook_at=heard,
                     stops=facts.stops,
-                    phase_matured=_counts(phase_matured),
-                    recent_matured=_counts(recent_matured),
-                    recent_fresh=_counts(recent_fresh),
-                    last_hours=_counts(last_hours),
+                    phase_matured=phase_matured,
+                    recent_matured=recent_matured,
+                    recent_fresh=recent_fresh,
+                    last_hours=last_hours,
                     unanswered_run=run,
                     sending_days_in_phase=days,
                     reachable_in_phase=reachable,
@@ -222,25 +223,37 @@ class Reviews:
 
 
 def _counts(row: list[int]) -> Counts:
-    if not row[0]:
-        return NOTHING
+    accepted, delivered, read, replied, opted_out, undeliverable, limited, failed = row
     return Counts(
-        accepted=row[0],
-        reached=row[1],
-        delivered=row[2],
-        read=row[3],
-        replied=row[4],
-        opted_out=row[5],
-        undeliverable=row[6],
-        limited=row[7],
-        held=row[8],
-        failed=row[9],
+        accepted=accepted,
+        reached=delivered,
+        delivered=delivered,
+        read=read,
+        replied=replied,
+        opted_out=opted_out,
+        undeliverable=undeliverable,
+        limited=limited,
+        failed=failed,
     )
 
 
-def _turned(windows: Windows) -> tuple[Ints, Ints, Ints, Ints]:
-    """Each window with a row for each chip."""
-    return windows.phase_matured.T, windows.recent_matured.T, windows.recent_fresh.T, windows.last_hours.T
+class Kept:
+    """One window's counts of every chip, made anew only for those that changed since the last moment."""
+
+    def __init__(self, chips: int) -> None:
+        self.counts = [NOTHING] * chips
+        self._seen = np.zeros((len(FIELDS), chips), np.int32)
+
+    def renew(self, table: Ints) -> list[Counts]:
+        changed = np.flatnonzero((table != self._seen).any(axis=0))
+        for chip, row in zip(changed.tolist(), table[:, changed].T.tolist(), strict=True):
+            self.counts[chip] = _counts(row)
+        self._seen = table
+        return self.counts
+
+
+def _tables(windows: Windows) -> tuple[Ints, Ints, Ints, Ints]:
+    return windows.phase_matured, windows.recent_matured, windows.recent_fresh, windows.last_hours
 
 
 def _columns(facts: Facts) -> tuple[Ints, ...]:
