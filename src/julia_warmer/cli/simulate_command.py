@@ -60,6 +60,9 @@ def simulate(
     rules = tuple(policies.load(name) for name in policy.split(",") if name)
     if len({one.name for one in rules}) < max(1, len(rules)):
         raise Misused("--policy needs one or more policies with different names")
+    for file in (json_file, html_file, png_file):
+        if file is not None and not file.absolute().parent.is_dir():
+            raise Misused(f"{file} cannot be written: there is no folder {file.parent}")
     world = scenarios.load(scenario, people=people, closed=national_holidays(scenarios.BEGINS_AT))
     study = Study(scenario=world, policies=rules, constants=standard(), chips=chips, days=days, runs=runs, seed=seed)
     workers = jobs or os.cpu_count() or 1
