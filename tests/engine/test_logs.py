@@ -78,3 +78,13 @@ def test_every_logger_passes_the_mask_with_its_traceback(lines: io.StringIO):
     assert (first["event"], first["chip"], first["to"], first["level"]) == ("message_accepted", "north-1", "***21", "info")
     assert second["event"] == "duplicate key (phone)=(***21)"
     assert "ValueError" in third["exception"]
+
+
+def test_asyncpg_tells_of_a_database_that_is_away_in_one_line(lines: io.StringIO):
+    try:
+        raise ConnectionRefusedError("nobody listens")
+    except ConnectionRefusedError:
+        logging.getLogger("asyncpg.pool").warning("cannot keep %s", "one", exc_info=True)
+    (written,) = (json.loads(line) for line in lines.getvalue().splitlines())
+    assert written["event"] == "cannot keep one: nobody listens"
+    assert "exception" not in written

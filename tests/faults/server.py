@@ -55,25 +55,25 @@ class Server:
     async def back_up(self, db: Database) -> str:
         """Copy it as it stands, for `restore`. Everybody who is connected is cut off for a moment."""
         copy = f"{db.name}_backup"
-        async with self._alone(db.name):
+        async with self.away(db):
             await self._admin(f"create database {copy} template {db.name} owner {ADMIN}")
         return copy
 
     async def restore(self, db: Database, copy: str) -> None:
         """Put the copy in its place, under its name."""
-        async with self._alone(db.name):
+        async with self.away(db):
             await self._admin(f"drop database {db.name} with (force)")
             await self._admin(f"alter database {copy} rename to {db.name}")
 
     @asynccontextmanager
-    async def _alone(self, name: str) -> AsyncGenerator[None]:
-        """Nobody is connected meanwhile."""
-        await self._admin(f"alter database {name} allow_connections false")
+    async def away(self, db: Database) -> AsyncGenerator[None]:
+        """Everybody is cut off, and nobody can connect until the block ends."""
+        await self._admin(f"alter database {db.name} allow_connections false")
         try:
-            await self._admin(f"select pg_terminate_backend(pid, {CUT_MS}) from pg_stat_activity where datname = '{name}'")
+            await self._admin(f"select pg_terminate_backend(pid, {CUT_MS}) from pg_stat_activity where datname = '{db.name}'")
             yield
         finally:
-            await self._admin(f"alter database {name} allow_connections true")
+            await self._admin(f"alter database {db.name} allow_connections true")
 
     async def make_template(self) -> None:
         """Migrate the database that the others are copied from."""

@@ -94,6 +94,15 @@ class Stage:
         """The copy in the place of its database."""
         await self._server.restore(self.db, copy)
 
+    def database_away(self) -> AbstractAsyncContextManager[None]:
+        """Nobody reaches its database until the block ends: this harness neither."""
+        return self._server.away(self.db)
+
+    @property
+    def spool(self) -> Path:
+        """Where its API processes keep what comes meanwhile, unless told otherwise."""
+        return self.folder / "data" / "spool"
+
     async def command(self, *words: str) -> str:
         """Run one command of the command line to its end; what it said. Raises RuntimeError when it fails."""
         child = await asyncio.create_subprocess_exec(

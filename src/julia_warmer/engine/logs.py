@@ -62,12 +62,20 @@ def set_up_logs(*, level: str = "INFO", as_json: bool = False, stream: TextIO | 
     root.setLevel(level)
     for noisy in ("uvicorn.access", "aiohttp.access"):  # their lines hold addresses with whatever a caller put in them
         logging.getLogger(noisy).setLevel(logging.WARNING)
+    logging.getLogger("asyncpg.pool").addFilter(_without_stack)
     structlog.configure(
         processors=[structlog.stdlib.filter_by_level, *shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=False,
     )
+
+
+def _without_stack(record: logging.LogRecord) -> bool:
+    """While the database is away asyncpg tells of each try to keep a connection ready, with forty lines of its own stack."""
+    if record.exc_info and (error := record.exc_info[1]):
+        record.msg, record.args, record.exc_info = f"{record.getMessage()}: {error or type(error).__name__}", (), None
+    return True
 
 
 def mask_event(_logger: Any, _method: str, event: Mapping[str, Any]) -> dict[str, Any]:
