@@ -97,7 +97,7 @@ async def _play(stage: Stage, draw: Draw, found: Findings, fault: Fault) -> _Out
     number = number if fault is Fault.AWAY else number // 3
     fleet = await found_fleet(stage.db.owner, stage.seal, at=stage.clock.now(), chips=1, people=100, sends=False)
     async with line_to(stage.db.dsn) as line:
-        api = await stage.api(**({"database_url": line.dsn} if fault is Fault.HUNG else {}))
+        api = await stage.api(database_url=line.dsn if fault is Fault.HUNG else stage.db.dsn)
         if fault is Fault.AWAY:
             await stage.worker()  # it has to live through it
         async with Sender(api.webhook, stage.secret, connections=64 + number) as sender:
