@@ -149,6 +149,7 @@ create table warmer.chip_days (
     constraint chip_days_pkey primary key (chip_id, day),
     constraint chip_days_chip_id_fkey foreign key (chip_id) references warmer.chips(id)
 );
+create index chip_days_day on warmer.chip_days using brin (day);
 
 create table warmer.chip_months (
     chip_id bigint not null,

@@ -96,6 +96,7 @@ class Settings(BaseSettings):
     keep_deliveries_d: int = Field(default=30, ge=9, le=3650, description="Days for which applied webhook bodies are kept (sealed).")
     keep_attempts_d: int = Field(default=90, ge=31, le=3650, description="Days for which requests to the platform are kept.")
     keep_slots_d: int = Field(default=30, ge=9, le=3650, description="Days for which used slots of the messaging limit are kept.")
+    keep_days_d: int = Field(default=400, ge=62, le=3650, description="Days for which each chip's days and the fleet's hours are kept.")
     keep_events_d: int = Field(default=400, ge=62, le=3650, description="Days for which events are kept; they go by whole months.")
     log_level: str = Field(default="INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$", description="DEBUG, INFO, WARNING or ERROR.")
     log_json: bool = Field(default=False, description="Logs as JSON lines.")

@@ -51,6 +51,18 @@ async def test_scores_and_deliveries_go_by_their_age_and_an_unapplied_delivery_s
     assert (await count(db, "health_log"), await count(db, "inbox")) == (1, 2)
 
 
+async def test_days_of_chips_and_hours_of_the_fleet_go_by_their_age(db: Database):
+    async with db.pool.acquire() as conn:
+        fleet = await add_fleet(conn)
+        for days in (1, 31, SETTINGS.keep_days_d + 1):
+            at = AT - DAY * days
+            await conn.execute("insert into chip_days (chip_id, day, accepted) values ($1, $2, 1)", fleet.chips[0], at.date())
+            await conn.execute("insert into fleet_counts select $1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1", at)
+    forgotten = await forget_old(db.pool, at=AT, settings=SETTINGS)
+    assert (forgotten.rows["forget_days"], forgotten.rows["forget_hours"]) == (1, 1)
+    assert (await count(db, "chip_days"), await count(db, "fleet_counts")) == (2, 2)
+
+
 async def test_months_of_events_are_dropped_whole_once_all_of_them_is_old(db: Database):
     ended = AT - DAY * SETTINGS.keep_events_d
     async with transaction(db.pool) as conn:

@@ -291,8 +291,8 @@ def _numbers(code: Literal["H", "I"], packed: bytes, start: int, end: int) -> Se
 
 
 def fold_hours(packed: bytes | None, rows: Iterable[HourRow], *, since: int) -> bytes:
-    """The older hours packed anew with these rows in them; hours before `since` are forgotten."""
-    hours = [row for row in Month(packed, rows).hours() if row[0] >= since]
+    """The older hours packed anew with these rows in them; hours before `since` are forgotten, and those that hold nothing."""
+    hours = [row for row in Month(packed, rows).hours() if row[0] >= since and any(row[1:])]
     columns = [tuple(column) for column in zip(*[row[1:-1] for row in hours], strict=True)]
     most = max((sum(map(abs, column)) for column in columns), default=0)
     lanes = LANES_OF[NARROW if most < LANES_OF[NARROW].bias // 2 else WIDE]

@@ -26,6 +26,8 @@ RULES = (
     Rule("forget_deliveries", lambda settings: settings.keep_deliveries_d),
     Rule("forget_attempts", lambda settings: settings.keep_attempts_d),
     Rule("forget_slots", lambda settings: settings.keep_slots_d),
+    Rule("forget_days", lambda settings: settings.keep_days_d),
+    Rule("forget_hours", lambda settings: settings.keep_days_d),
 )
 
 

@@ -53,24 +53,24 @@ async def review(conn: Connection, *, at: datetime, policy: Policy, limit: int =
     return Reviewed(tuple(verdict.decision for verdict in verdicts), tuple(verdict.due.snapshot for verdict in verdicts))
 
 
-async def review_due(pool: Pool, *, at: datetime, policy: Policy) -> Lap:
-    """Review the chips that are due, a transaction for each batch, some batches at a time."""
+async def review_due(pool: Pool, *, at: datetime, policy: Policy, limit: int = REVIEW_MAX, batches: int = BATCHES_MAX) -> Lap:
+    """Review the chips that are due, a transaction for each batch of `limit`, some batches at a time."""
     async with asyncio.TaskGroup() as group:
-        lanes = [group.create_task(_run_lane(pool, at=at, policy=policy)) for _ in range(LANES)]
+        lanes = [group.create_task(_run_lane(pool, at=at, policy=policy, limit=limit, batches=batches)) for _ in range(LANES)]
     laps = [lane.result() for lane in lanes]
     return Lap(sum(lap.chips for lap in laps), any(lap.more for lap in laps))
 
 
-async def _run_lane(pool: Pool, *, at: datetime, policy: Policy) -> Lap:
+async def _run_lane(pool: Pool, *, at: datetime, policy: Policy, limit: int, batches: int) -> Lap:
     """One batch after another, until one is not full: what is left then, the other lanes have."""
     chips_reviewed = 0
-    for _ in range(BATCHES_MAX):
+    for _ in range(batches):
         async with transaction(pool) as conn:
-            reviewed = await review(conn, at=at, policy=policy)
+            reviewed = await review(conn, at=at, policy=policy, limit=limit)
             if reviewed.decisions:
                 await wake(conn, Step.PLAN)
         chips_reviewed += len(reviewed.decisions)
-        if len(reviewed.decisions) < REVIEW_MAX:
+        if len(reviewed.decisions) < limit:
             return Lap(chips_reviewed, more=False)
     return Lap(chips_reviewed, more=True)
 

@@ -35,6 +35,18 @@ where attempts.ctid = any(array(
 delete from budget_uses
 where budget_uses.ctid = any(array(select old.ctid from budget_uses as old where old.until_at < $before limit $limit));
 
+-- name: forget_days -> none
+-- Past days of chips. A review looks back 31 of them.
+delete from chip_days
+where chip_days.ctid = any(array(
+    select old.ctid from chip_days as old where old.day < ($before::timestamptz at time zone 'UTC')::date limit $limit
+));
+
+-- name: forget_hours -> none
+-- Past hours of the whole fleet.
+delete from fleet_counts
+where fleet_counts.hour = any(array(select old.hour from fleet_counts as old where old.hour < $before order by old.hour limit $limit));
+
 -- name: drop_months -> int
 -- Months of events that ended before a moment, whole: how many.
 select drop_months($before);

@@ -440,6 +440,7 @@ create table warmer.chip_days (
     accepted  integer not null default 0,
     primary key (chip_id, day)
 );
+create index chip_days_day on warmer.chip_days using brin (day);   -- old ones are forgotten
 
 create table warmer.health_log (
     chip_id bigint not null references warmer.chips,
