@@ -358,7 +358,7 @@ create table warmer.holds (
     reason text not null,
     at timestamptz not null,
     constraint holds_pkey primary key (kind, holder),
-    constraint holds_kind_check check ((kind = any (array['restore'::text, 'spool'::text])))
+    constraint holds_kind_check check ((kind = 'restore'::text))
 );
 
 create table warmer.identity (

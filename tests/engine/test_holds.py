@@ -10,12 +10,12 @@ from tests.engine.outgoing import AT, claimer
 from tests.engine.sending import Line, opened
 
 
-async def hold(line: Line, kind: HoldKind = HoldKind.SPOOL, holder: str = "api-1") -> None:
+async def hold(line: Line, kind: HoldKind = HoldKind.RESTORE, holder: str = "api-1") -> None:
     async with transaction(line.db.pool) as conn:
         assert await holds.put_hold(conn, kind, holder, reason="because", at=AT)
 
 
-async def release(line: Line, kind: HoldKind = HoldKind.SPOOL, holder: str | None = None) -> list[str]:
+async def release(line: Line, kind: HoldKind = HoldKind.RESTORE, holder: str | None = None) -> list[str]:
     async with transaction(line.db.pool) as conn:
         return await holds.end_holds(conn, kind, holder)
 

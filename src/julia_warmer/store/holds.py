@@ -10,10 +10,9 @@ queries = load(__file__)
 
 
 class HoldKind(StrEnum):
-    """Why nothing goes out. `restore`: the database forgot what was sent. `spool`: webhooks wait outside the database."""
+    """Why nothing goes out. `restore`: the database forgot what was sent. A spool holds by its lease (spools.py)."""
 
     RESTORE = "restore"
-    SPOOL = "spool"
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,6 @@ WORKER_QUIET_MAX = timedelta(minutes=5)
 TEMPLATES_OLD = timedelta(hours=24)
 MENDS = {
     holds.HoldKind.RESTORE: "`warmer reconcile`, then `warmer release --restore --why …`",
-    holds.HoldKind.SPOOL: "nothing to do while the webhooks are taken in; else see the log of the process that holds",
 }
 SENDING = (ChipStatus.WARMING, ChipStatus.READY, ChipStatus.ACTIVE)
 

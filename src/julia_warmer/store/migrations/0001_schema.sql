@@ -495,10 +495,10 @@ create table warmer.stops (
 create unique index stops_open on warmer.stops (scope, coalesce(target_id, 0)) where released_at is null;
 
 -- While any row stands here nobody claims and no request begins, campaign or reply. Not a person's stop: something is not known yet.
--- `restore`: the database forgot what was sent; a person releases it. `spool`: webhooks wait outside the database; its holder ends it.
+-- `restore`: the database forgot what was sent; a person releases it.
 create table warmer.holds (
-    kind   text not null check (kind in ('restore', 'spool')),
-    holder text not null,                        -- who put it, one row each: 'database', or the process whose spool is not empty
+    kind   text not null check (kind in ('restore')),
+    holder text not null,                        -- which evidence put it, one row each
     reason text not null,
     at     timestamptz not null,
     primary key (kind, holder)
