@@ -13,7 +13,7 @@ from julia_warmer.core.control import Refusal, Standing, apply
 from julia_warmer.core.evidence import percent
 from julia_warmer.core.model import PHASES, ChipState, ChipStatus, Pause
 from julia_warmer.core.phases import CHECKLIST
-from julia_warmer.core.policy import AlarmRule, Policy, Signal
+from julia_warmer.core.policy import AlarmRule, Policy, Signal, Test
 
 TARGET = Path(__file__).parents[1] / "docs" / "rules.md"
 AT = datetime(2026, 1, 5, 12, 0, tzinfo=UTC)
@@ -95,6 +95,7 @@ def _alarms(policy: Policy) -> Iterable[str]:
     yield "| --- | --- | --- | --- | --- |"
     for rule in policy.alarms:
         least = f"{rule.sends_min} sends, {rule.events_min} events" if rule.sends_min else "-"
+        least += f"; until {rule.sends_max} sends" if rule.sends_max else ""
         then = f"{rule.action} {rule.hours:g} h" if rule.hours else rule.action
         yield f"| {rule.name} | {_fires(rule)} | {least} | {rule.window.replace('_', ' ')} | {then} |"
 
@@ -107,12 +108,18 @@ def _fires(rule: AlarmRule) -> str:
         case Signal.UNANSWERED:
             return f"the floor makes the run of people without an answer less likely than {rule.threshold:g}"
         case Signal.REPLIES | Signal.READS:
-            bound = percent(rule.threshold) if rule.threshold else "the phase's floor"
-            return f"P({rule.signal} < {bound}) >= {rule.level:g}"
+            return _sure(rule, "below", percent(rule.threshold) if rule.threshold else "the phase's floor")
         case _ if not rule.threshold:
             return f"any message is {rule.signal}"
         case _:
-            return f"P({rule.signal.replace('_', '-')} >= {percent(rule.threshold)}) >= {rule.level:g}"
+            return _sure(rule, "above", percent(rule.threshold))
+
+
+def _sure(rule: AlarmRule, side: str, bound: str) -> str:
+    noun = rule.signal.replace("_", "-")
+    if rule.test is Test.ANYTIME:
+        return f"{noun} {side} {bound}: e-value >= {1 / (1 - rule.level):.3g}"
+    return f"P({noun} {'<' if side == 'below' else '>='} {bound}) >= {rule.level:g}"
 
 
 def _hard() -> Iterable[str]:

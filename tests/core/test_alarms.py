@@ -5,11 +5,13 @@ from typing import Any
 
 import pytest
 from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from julia_warmer import policies
-from julia_warmer.core.alarms import ring
-from julia_warmer.core.model import Action, Alarm, ChipStatus, Counts, Health, Phase
-from tests.core.some import GOOD, STANDARD, chip, counts, rows
+from julia_warmer.core.alarms import STRENGTH, ring
+from julia_warmer.core.model import Action, Alarm, ChipStatus, Counts, Health, Phase, Snapshot
+from julia_warmer.core.pauses import ends_at, settle
+from tests.core.some import AT, GOOD, STANDARD, chip, counts, rows, snapshots
 
 WELL = Health(95, ())
 
@@ -22,34 +24,43 @@ def _all(fields: str) -> Counts:
 
 
 RINGS = """
-    window          counts                          ->  rule                   action
-    last_hours      accepted 4, failed 4            ->  -                      -
-    last_hours      accepted 6, failed 3            ->  -                      -
-    last_hours      accepted 6, failed 5            ->  errors                 pause
-    last_hours      accepted 12, undeliverable 9    ->  errors                 pause
-    last_hours      accepted 6, held 1              ->  held                   notify
-    recent_matured  accepted 19, replied 0          ->  -                      -
-    recent_matured  accepted 60, replied 9          ->  -                      -
-    recent_matured  accepted 60, replied 3          ->  replies                slow
-    recent_matured  accepted 100, read 20           ->  reads                  notify
-    recent_fresh    accepted 100, opted_out 5       ->  -                      -
-    recent_fresh    accepted 19, opted_out 3        ->  -                      -
-    recent_fresh    accepted 20, opted_out 3        ->  opt_outs_raised        slow
-    recent_fresh    accepted 100, opted_out 6       ->  opt_outs_raised        slow
-    recent_fresh    accepted 100, opted_out 8       ->  opt_outs_high          pause
-    recent_fresh    accepted 100, undeliverable 5   ->  -                      -
-    recent_fresh    accepted 100, undeliverable 10  ->  undeliverable_raised   slow
-    recent_fresh    accepted 100, undeliverable 19  ->  undeliverable_high     pause
-    recent_fresh    accepted 100, limited 5         ->  -                      -
-    recent_fresh    accepted 100, limited 14        ->  limited                slow
+    window          counts                          ->  rule                        action
+    last_hours      accepted 4, failed 4            ->  -                           -
+    last_hours      accepted 6, failed 3            ->  -                           -
+    last_hours      accepted 6, failed 5            ->  errors                      pause
+    last_hours      accepted 12, undeliverable 9    ->  errors                      pause
+    last_hours      accepted 6, held 1              ->  held                        notify
+    recent_matured  accepted 19, replied 0          ->  -                           -
+    recent_matured  accepted 60, replied 9          ->  -                           -
+    recent_matured  accepted 60, replied 3          ->  replies_early               slow
+    recent_matured  accepted 100, replied 9         ->  replies_lately              slow
+    recent_matured  accepted 100, replied 3         ->  replies_low_lately          pause
+    phase_matured   accepted 200, replied 16        ->  replies_low                 pause
+    recent_matured  accepted 100, read 20           ->  reads                       notify
+    recent_fresh    accepted 100, opted_out 5       ->  -                           -
+    recent_fresh    accepted 9, opted_out 3         ->  -                           -
+    recent_fresh    accepted 19, opted_out 2        ->  -                           -
+    recent_fresh    accepted 19, opted_out 3        ->  opt_outs_raised_early       slow
+    recent_fresh    accepted 90, opted_out 5        ->  opt_outs_raised_early       slow
+    recent_fresh    accepted 100, opted_out 6       ->  opt_outs_raised_lately      slow
+    recent_fresh    accepted 100, opted_out 8       ->  opt_outs_high_lately        pause
+    phase_matured   accepted 350, opted_out 11      ->  -                           -
+    phase_matured   accepted 350, opted_out 12      ->  opt_outs_raised             slow
+    phase_matured   accepted 350, opted_out 14      ->  opt_outs_high               pause
+    recent_fresh    accepted 100, undeliverable 5   ->  -                           -
+    recent_fresh    accepted 100, undeliverable 8   ->  undeliverable_raised_lately  slow
+    recent_fresh    accepted 100, undeliverable 10  ->  undeliverable_high_lately   pause
+    recent_fresh    accepted 100, limited 5         ->  -                           -
+    recent_fresh    accepted 100, limited 10        ->  limited_raised_lately       slow
+    recent_fresh    accepted 100, limited 14        ->  limited_high_lately         pause
 """
 
 
 @pytest.mark.parametrize(("window", "told", "rule", "action"), rows(RINGS))
 def test_a_rule_fires_when_its_rate_is_surely_beyond(window: str, told: str, rule: str, action: str) -> None:
-    """The last to fire is shown: where pause fires, slow fires too, and the pause is what acts."""
+    """Where a pause rings, its slow-down would ring too: only the strongest of a signal is told."""
     fired = ring(chip(**{window: _all(told)}), WELL, STANDARD)
-    assert [(alarm.rule, alarm.action) for alarm in fired[-1:]] == ([] if rule == "-" else [(rule, Action(action))])
+    assert [(alarm.rule, alarm.action) for alarm in fired] == ([] if rule == "-" else [(rule, Action(action))])
 
 
 FALLS = """
@@ -57,7 +68,7 @@ FALLS = """
     90           95         86   ->  -
     90           95         85   ->  health_fall
     90           90         71   ->  health_fall
-    90           90         70   ->  health_crash health_fall
+    90           90         70   ->  health_crash
     -            -          5    ->  -
 """
 
@@ -93,9 +104,9 @@ def test_the_sprint_rings_at_five_in_a_row_which_happens_to_every_healthy_chip()
     assert ring(chip(unanswered_run=4), WELL, sprint) == ()
 
 
-def test_an_alarm_says_what_it_saw_and_how_sure_it_is() -> None:
+def test_an_alarm_says_what_it_saw_with_its_interval_and_its_bound() -> None:
     (alarm,) = ring(chip(recent_fresh=_all("accepted 100, opted_out 6")), WELL, STANDARD)
-    assert alarm == Alarm("opt_outs_raised", Action.SLOW, "opt-outs 6 of 100: P(opt-outs >= 2 %) = 0.95", 24.0)
+    assert alarm == Alarm("opt_outs_raised_lately", Action.SLOW, "6 of 100 opted out: 6.0 % (3.3-11.4 %), above 1.2 %", 24.0)
 
 
 @pytest.mark.parametrize("status", [ChipStatus.PENDING, ChipStatus.PAUSED, ChipStatus.BANNED, ChipStatus.RETIRED])
@@ -103,12 +114,56 @@ def test_a_chip_that_is_not_sending_is_not_listened_to(status: ChipStatus) -> No
     assert ring(chip(state={"status": status}, unanswered_run=99), WELL, STANDARD) == ()
 
 
-@given(counts())
-@settings(max_examples=100, deadline=None)
-def test_no_sends_never_ring(seen: Counts) -> None:
-    """Whatever the other windows hold, an empty one is silent."""
-    empty: dict[str, Any] = {"last_hours": Counts(), "recent_fresh": Counts(), "recent_matured": Counts()}
-    assert ring(chip(phase_matured=seen, **empty), WELL, STANDARD) == ()
+WINDOWS = {"last_hours", "recent_fresh", "recent_matured", "phase_matured"}
+
+
+@given(counts(), st.sampled_from(sorted(WINDOWS)))
+@settings(max_examples=500, deadline=None)
+def test_a_window_without_sends_is_silent_whatever_the_others_hold(seen: Counts, full: str) -> None:
+    windows: dict[str, Any] = {name: seen if name == full else Counts() for name in WINDOWS}
+    window_of = {rule.name: rule.window.value for rule in STANDARD.alarms}
+    assert {window_of[alarm.rule] for alarm in ring(chip(**windows), WELL, STANDARD)} <= {full}
+
+
+@given(snapshots(), st.integers(0, 100))
+@settings(max_examples=500, deadline=None)
+def test_no_signal_rings_twice_and_the_strongest_is_what_rings(snapshot: Snapshot, health: int) -> None:
+    signal_of = {rule.name: rule.signal for rule in STANDARD.alarms}
+    fired = ring(snapshot, Health(health, ()), STANDARD)
+    signals = [signal_of[alarm.rule] for alarm in fired]
+    assert len(signals) == len(set(signals))
+    for rule in STANDARD.alarms:
+        alone = ring(snapshot, Health(health, ()), replace(STANDARD, alarms=(rule,)))
+        if alone:
+            told = fired[signals.index(rule.signal)]
+            assert STRENGTH[told.action] >= STRENGTH[rule.action]
+
+
+alarm_lists = st.lists(
+    st.builds(
+        Alarm,
+        rule=st.sampled_from(["one", "other", "third"]),
+        action=st.sampled_from(list(Action)),
+        sentence=st.just("it rang"),
+        hours=st.sampled_from([None, 6.0, 24.0, 48.0]),
+    ),
+    max_size=3,
+).map(tuple)
+
+
+@given(snapshots(), alarm_lists, alarm_lists)
+@settings(max_examples=500, deadline=None)
+def test_no_alarm_undoes_another(snapshot: Snapshot, some: tuple[Alarm, ...], more: tuple[Alarm, ...]) -> None:
+    """With more alarms a chip is as much paused or slowed, and as long, as with fewer; never less."""
+    few, many = settle(snapshot, some, STANDARD), settle(snapshot, some + more, STANDARD)
+    assert many.status is few.status or many.status is ChipStatus.PAUSED
+    assert {pause.reason for pause in few.pauses} <= {pause.reason for pause in many.pauses}
+    assert many.speed <= few.speed
+    if few.slow_until is not None:
+        assert many.slow_until is not None
+        assert many.slow_until >= few.slow_until
+    if few.status is ChipStatus.PAUSED and (end := ends_at(many)) is not None:
+        assert (ends_at(few) or AT) <= end
 
 
 def test_a_good_chip_is_not_disturbed() -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from julia_warmer.core.evidence import Prior, Rate, beta_cdf, beta_quantile, gate_ceiling, gate_floor, p_at_least, percent
+from julia_warmer.core.evidence import Prior, Rate, beta_cdf, beta_quantile, e_value, gate_ceiling, gate_floor, p_at_least, percent
 from julia_warmer.core.model import Verdict
 from tests.core.some import of, rows
 
@@ -85,6 +85,32 @@ def test_few_people_never_pass_and_never_fail(events: int, people: int) -> None:
     prior = Prior.skeptical(0.01, 50)
     assert gate_floor("replies", min(events, people), people, 0.2, **SURE).verdict is Verdict.INCONCLUSIVE
     assert gate_ceiling("opt-outs", min(events, people), people, 0.03, prior=prior, **SURE).verdict is Verdict.INCONCLUSIVE
+
+
+priors = st.builds(Prior.skeptical, st.floats(0.02, 0.5), st.floats(5, 60))
+
+
+@given(st.integers(0, 60), st.integers(0, 400), st.floats(0.005, 0.3), priors, st.booleans())
+@settings(max_examples=500, deadline=None)
+def test_a_bet_is_fair_at_the_bound_so_that_looking_again_gains_nothing(
+    events: int, others: int, bound: float, prior: Prior, is_low: bool
+) -> None:
+    """E(now) is what E will be after one more person, on average: the martingale on which Ville's inequality rests."""
+    now = e_value(events, events + others, bound, prior, is_low=is_low) if events + others else 1.0
+    one, none = (e_value(events + more, events + others + 1, bound, prior, is_low=is_low) for more in (1, 0))
+    if 1e-6 < now < 1e12:
+        assert bound * one + (1 - bound) * none == pytest.approx(now, rel=1e-6)
+    nearer = bound * (1.3 if is_low else 0.7)  # on the side that the bet is against, it can only lose
+    if 1e-6 < now < 1e12:
+        assert nearer * one + (1 - nearer) * none <= now * (1 + 1e-6)
+
+
+@given(st.integers(0, 60), st.integers(0, 400), st.floats(0.005, 0.3), priors)
+@settings(max_examples=500, deadline=None)
+def test_an_event_more_always_makes_the_bet_on_a_high_rate_better(events: int, others: int, bound: float, prior: Prior) -> None:
+    """So that facts that come late cost power, and never make an alarm ring that would not have rung."""
+    people = events + others + 1
+    assert e_value(events, people, bound, prior) <= e_value(events + 1, people, bound, prior) * (1 + 1e-9)
 
 
 def test_late_facts_may_exceed_the_people_and_count_as_all() -> None:

@@ -6,13 +6,14 @@ from datetime import timedelta
 import pytest
 
 from julia_warmer.core.model import Action, Alarm, ChipState, ChipStatus, Pause, Phase, Quality
-from julia_warmer.core.pauses import begin, ends_at, resume, settle
+from julia_warmer.core.pauses import begin, ends_at, place_of, resume, settle
 from tests.core.some import AT, STANDARD, TODAY, chip
 
 HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
 SLOW = Alarm("replies", Action.SLOW, "too few", 24.0)
 PAUSE = Alarm("opt_outs_high", Action.PAUSE, "too many", 48.0)
+OWN_PLACE = STANDARD.pauses.release_spread_h * HOUR * place_of("chip")
 PAUSED = {"status": ChipStatus.PAUSED, "paused_from": ChipStatus.WARMING, "pauses_in_row": 1}
 
 
@@ -43,9 +44,20 @@ def test_an_alarm_that_still_rings_prolongs_the_slow_down_and_never_shortens_it(
 def test_a_pause_remembers_where_the_chip_was_and_doubles_when_it_comes_again() -> None:
     first = after(PAUSE, status=ChipStatus.READY, phase=Phase.OPERATION)
     assert (first.status, first.paused_from, first.pauses_in_row) == (ChipStatus.PAUSED, ChipStatus.READY, 1)
-    assert ends_at(first) == AT + 48 * HOUR
-    assert ends_at(after(PAUSE, pauses_in_row=1)) == AT + 96 * HOUR
-    assert ends_at(after(PAUSE, pauses_in_row=9)) == AT + STANDARD.pauses.hours_max * HOUR
+    assert ends_at(first) == AT + 48 * HOUR + OWN_PLACE
+    assert ends_at(after(PAUSE, pauses_in_row=1)) == AT + 96 * HOUR + OWN_PLACE
+    assert ends_at(after(PAUSE, pauses_in_row=9)) == AT + STANDARD.pauses.hours_max * HOUR + OWN_PLACE
+
+
+def test_many_chips_that_stopped_together_come_back_one_after_another() -> None:
+    """Spread evenly over the hours of the policy, the same chip always at the same place; load protection, no disguise."""
+    ends = [ends_at(settle(replace(chip(), chip=f"chip {n}"), (PAUSE,), STANDARD)) for n in range(200)]
+    assert ends == [ends_at(settle(replace(chip(), chip=f"chip {n}"), (PAUSE,), STANDARD)) for n in range(200)]
+    late = sorted((end - AT - 48 * HOUR) / HOUR for end in ends if end is not None)
+    assert 0 <= late[0]
+    assert late[-1] < STANDARD.pauses.release_spread_h
+    by_hour = [sum(int(hours) == hour for hours in late) for hour in range(4)]
+    assert max(by_hour) <= 75  # a quarter is 50
 
 
 def test_of_overlapping_pauses_the_latest_end_wins_and_all_reasons_stay() -> None:

@@ -29,7 +29,10 @@ REFUSED = {
     "[alarms.mine]\nsignal = 'errors'": "mine.toml: [alarms.mine] window is missing: one of last_hours, recent_fresh",
     "[alarms.errors]\naction = 'halt'": "mine.toml: [alarms.errors] action = 'halt': must be one of notify, slow, pause, demote",
     "[alarms.errors]\nname = 'other'": "mine.toml: [alarms.errors] has no key 'name'",
-    "[alarms.replies]\nwindow = '1h'": "mine.toml: [alarms.replies] window = '1h': replies looks over one of last_hours, recent_fresh",
+    "[alarms.replies]\nwindow = '1h'": "mine.toml: [alarms.replies] window = '1h': replies looks over one of last_hours, phase_matured",
+    "[alarms.opt_outs_high]\nprior_people = 0": "mine.toml: [alarms.opt_outs_high] test = 'anytime' needs a rate, and prior_rate and",
+    "[alarms.unanswered]\ntest = 'anytime'": "mine.toml: [alarms.unanswered] test = 'anytime' needs a rate, and prior_rate and",
+    "[alarms.opt_outs_high]\nlevel = 1": "mine.toml: [alarms.opt_outs_high] level = 1.0: must be a number from 0 to 0.99999",
     "[hours]\nsunday = 1": "mine.toml: [hours] sunday = 1: must be true or false",
     "[hours]\nopen_h = 21": "mine.toml: [hours] open_h must be before close_h",
     "[hours\n": "mine.toml: not TOML: ",
@@ -60,7 +63,7 @@ def test_an_extending_policy_holds_only_its_differences() -> None:
 
 
 def test_an_owner_adds_an_alarm_of_their_own() -> None:
-    row = "signal='held'\nwindow='recent_fresh'\nsends_min=10\nevents_min=2\nthreshold=0.05\nlevel=0.8\nprior_rate=0\nprior_people=0"
+    row = "signal='held'\nwindow='recent_fresh'\nsends_min=10\nsends_max=0\nevents_min=2\nthreshold=0.05\ntest='posterior'\nlevel=0.8\nprior_rate=0\nprior_people=0"
     mine = parse(f"{EMPTY}[alarms.mine]\n{row}\naction='slow'\nhours=6", file="mine.toml", base=STANDARD)
     rule = mine.alarms[-1]
     assert (rule.name, rule.signal, rule.window, rule.action) == ("mine", Signal.HELD, Window.RECENT_FRESH, Action.SLOW)

@@ -85,13 +85,18 @@ def _check(snapshot: Snapshot, decision: Decision) -> None:
         assert decision.budget.day_max <= (max(snapshot.accepted_last_day, snapshot.accepted_today) or 5)
 
 
-def test_a_chip_recovers_from_one_bad_week() -> None:
-    """A bad template in week two: slowed or paused, and ready all the same some weeks later."""
-    life = Life(STANDARD, People(reply=0.38), seed="one bad week").run(9)
+def test_chips_recover_from_one_bad_week() -> None:
+    """A bad template in week two: most chips are slowed or paused within it, and all are ready some weeks later."""
+    seen = [_one_bad_week(seed) for seed in range(10)]
+    assert sum(life.changes(Change.SLOWED) + life.changes(Change.PAUSED) > 0 for life in seen) >= 8
+    days = [day for life in seen if (day := life.ready_on()) is not None]
+    assert len(days) == len(seen)
+    assert sorted(days)[1] > 24
+
+
+def _one_bad_week(seed: int) -> Life:
+    life = Life(STANDARD, People(reply=0.38), seed=f"one bad week {seed}").run(9)
     life.people = People(reply=0.12, opt_out=0.08)
     life.run(5)
     life.people = People(reply=0.38)
-    life.run(45)
-    assert life.changes(Change.SLOWED) + life.changes(Change.PAUSED) > 0
-    assert life.ready_on() is not None
-    assert life.ready_on() > 24
+    return life.run(45)

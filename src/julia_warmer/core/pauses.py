@@ -1,11 +1,15 @@
 """Pauses, slow-downs and what remains of them: how they begin, overlap and end. Knows nothing of phases or gates.
 
 Slow before stop; down fast, up slow. A pause keeps its place, the latest end wins and all reasons stay. What a person or the
-platform paused, only a person resumes. A resume starts at half of what failed and re-arms the detectors from that moment.
+platform paused, only a person resumes. A resume starts at half of what failed and re-arms the detectors from that moment. Pauses
+by rule end spread over some hours, each chip at its own place: when one cause stopped many chips, their first messages and the
+next verdict on them do not come all at once. That protects the portfolio from its own load; it imitates nobody.
 """
 
 from dataclasses import replace
 from datetime import date, datetime, timedelta
+from functools import lru_cache
+from hashlib import blake2b
 
 from julia_warmer.core import hard
 from julia_warmer.core.days import local_day
@@ -74,7 +78,7 @@ def ends_at(state: ChipState) -> datetime | None:
 def _pause(state: ChipState, snapshot: Snapshot, alarms: tuple[Alarm, ...], rules: PauseRules) -> ChipState:
     reasons = _platform_pauses(snapshot)
     if state.status in SENDING:
-        reasons += [_by_rule(alarm, snapshot.at, state.pauses_in_row, rules) for alarm in alarms if alarm.action is Action.PAUSE]
+        reasons += [_by_rule(alarm, snapshot, state.pauses_in_row, rules) for alarm in alarms if alarm.action is Action.PAUSE]
     return begin(state, tuple(reasons)) if reasons else state
 
 
@@ -90,13 +94,19 @@ def _platform_pauses(snapshot: Snapshot) -> list[Pause]:
     return [Pause(reason=reason, since=snapshot.at, hard=True, source="platform") for reason in reasons]
 
 
-def _by_rule(alarm: Alarm, at: datetime, in_row: int, rules: PauseRules) -> Pause:
+def _by_rule(alarm: Alarm, snapshot: Snapshot, in_row: int, rules: PauseRules) -> Pause:
     """A pause by an alarm: each one in a row lasts longer. A rule without hours waits for a person."""
-    reason = f"{alarm.rule}: {alarm.sentence}"
+    reason, at = f"{alarm.rule}: {alarm.sentence}", snapshot.at
     if alarm.hours is None:
         return Pause(reason=reason, since=at, hard=True)
     hours = min(alarm.hours * rules.again_factor**in_row, rules.hours_max)
-    return Pause(reason=reason, since=at, until=at + timedelta(hours=hours))
+    return Pause(reason=reason, since=at, until=at + timedelta(hours=hours + rules.release_spread_h * place_of(snapshot.chip)))
+
+
+@lru_cache(1 << 12)
+def place_of(chip: str) -> float:
+    """A chip's place in a spread release, in [0, 1): always the same for its name, and even over many names."""
+    return int.from_bytes(blake2b(chip.encode(), digest_size=8).digest()) / 2**64
 
 
 def _end_pause(state: ChipState, snapshot: Snapshot, policy: Policy) -> ChipState:

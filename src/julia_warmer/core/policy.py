@@ -38,17 +38,25 @@ class Signal(StrEnum):
 
 
 class Window(StrEnum):
-    """Over what an alarm looks. Cohorts are of sends: `recent_*` are the last N of those old enough."""
+    """Over what an alarm looks. Cohorts are of sends: `recent_*` are the last N of those old enough, `phase_*` all of the phase."""
 
     LAST_HOURS = "last_hours"
     RECENT_FRESH = "recent_fresh"
     RECENT_MATURED = "recent_matured"
+    PHASE_MATURED = "phase_matured"
     RUN = "run"
     HOUR = "1h"
     DAY = "24h"
 
 
-COHORTS = frozenset({Window.LAST_HOURS, Window.RECENT_FRESH, Window.RECENT_MATURED})
+COHORTS = frozenset({Window.LAST_HOURS, Window.RECENT_FRESH, Window.RECENT_MATURED, Window.PHASE_MATURED})
+
+
+class Test(StrEnum):
+    """How a rate rule makes sure: see `core/alarms.py`. Rules about something else than a rate keep `posterior`."""
+
+    ANYTIME = "anytime"  # e-value >= 1 / (1 - level); the prior says which bad rates it looks for
+    POSTERIOR = "posterior"  # P(rate beyond threshold) >= level; the prior says what was believed before
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,9 +149,11 @@ class AlarmRule:
     signal: Signal
     window: Window
     sends_min: Whole
+    sends_max: Whole
     events_min: Whole
     threshold: Annotated[float, Within(0, 100)]
-    level: Share
+    test: Test
+    level: Annotated[float, Within(0, 0.99999)]
     prior_rate: Share
     prior_people: Annotated[float, Within(0, 10_000)]
     action: Action
@@ -160,6 +170,7 @@ class PauseRules:
     forget_d: Whole
     resume_share: Annotated[float, Within(0, 0.5)]
     clean_day_growth: Annotated[float, Within(1, 2)]
+    release_spread_h: Hours
     review_h: Annotated[float, Within(0.05, 168)]
 
 
@@ -345,3 +356,7 @@ def _check_alarm(rule: AlarmRule, file: str) -> None:
     if rule.window not in windows:
         allowed = ", ".join(sorted(windows))
         raise PolicyError(f"{file}: [alarms.{rule.name}] window = {rule.window.value!r}: {rule.signal.value} looks over one of {allowed}")
+    if rule.test is Test.ANYTIME and not (windows is COHORTS and 0 < rule.prior_rate < 1 and rule.prior_people > 0):
+        raise PolicyError(f"{file}: [alarms.{rule.name}] test = 'anytime' needs a rate, and prior_rate and prior_people above 0")
+    if rule.test is Test.ANYTIME and not 0 <= rule.threshold < 1:
+        raise PolicyError(f"{file}: [alarms.{rule.name}] threshold = {rule.threshold:g}: a share below 1")
