@@ -136,7 +136,7 @@ def test_a_worse_snapshot_never_gets_a_larger_budget(name: str, data: st.DataObj
 
 
 @given(data=st.data())
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=500, deadline=None)
 def test_a_snapshot_that_is_worse_in_many_ways_never_gets_a_larger_budget(data: st.DataObject) -> None:
     snapshot = worse = data.draw(snapshots())
     for name in data.draw(st.lists(st.sampled_from(sorted(WORSE)), max_size=6)):

@@ -63,7 +63,8 @@ def test_an_extending_policy_holds_only_its_differences() -> None:
 
 
 def test_an_owner_adds_an_alarm_of_their_own() -> None:
-    row = "signal='held'\nwindow='recent_fresh'\nsends_min=10\nsends_max=0\nevents_min=2\nthreshold=0.05\ntest='posterior'\nlevel=0.8\nprior_rate=0\nprior_people=0"
+    row = "signal='held'\nwindow='recent_fresh'\nsends_min=10\nsends_max=0\nevents_min=2\nthreshold=0.05"
+    row += "\ntest='posterior'\nlevel=0.8\nprior_rate=0\nprior_people=0"
     mine = parse(f"{EMPTY}[alarms.mine]\n{row}\naction='slow'\nhours=6", file="mine.toml", base=STANDARD)
     rule = mine.alarms[-1]
     assert (rule.name, rule.signal, rule.window, rule.action) == ("mine", Signal.HELD, Window.RECENT_FRESH, Action.SLOW)

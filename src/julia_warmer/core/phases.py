@@ -56,8 +56,8 @@ def weigh(snapshot: Snapshot, state: ChipState, health: Health, policy: Policy) 
         return _evidence_gates(snapshot.recent_matured, policy.phases[state.phase].reply_floor, policy)
     if state.status is not ChipStatus.WARMING:
         return ()
-    if state.phase is Phase.OPERATION:
-        return ()
+    if state.phase is Phase.OPERATION:  # imported as warm: ready at once, but not right after harm
+        return (_calm_gate(snapshot, state, policy),)
     rules = policy.phases[state.phase]
     gates = (
         _days_gate(snapshot, state, rules.days_min),
@@ -105,7 +105,7 @@ def move(
 def _step(snapshot: Snapshot, state: ChipState, gates: tuple[Gate, ...], *, failed: set[str], asked: bool) -> ChipState:
     today = local_day(snapshot.at, snapshot.zone)
     if state.phase is Phase.OPERATION:
-        return _ready(state, snapshot.at)
+        return _ready(state, snapshot.at) if all(gate.verdict is Verdict.PASS for gate in gates) else state
     if failed or asked:
         return _demote(state, snapshot.at, today, to_setup="checklist" in failed)
     if all(gate.verdict is Verdict.PASS for gate in gates):

@@ -4,7 +4,7 @@ Many lives at once, all of them sending at warm-up's pace whatever rings, so tha
 an alarm asks is the core's own answer, tabulated; only the adding up is done here. It knows no database and no clock.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from julia_warmer.core.alarms import RATES, rings
 from julia_warmer.core.model import PHASES, Action, Phase
 from julia_warmer.core.policy import AlarmRule, HourRules, Policy, Signal, Window
-from julia_warmer.sim.curve_health import scores
+from julia_warmer.sim.curve_health import Terms, scores
 
 SENDS = 600  # ten, thirty and fifty a day bring a chip to operation in so many
 NEVER = 1 << 30
@@ -29,6 +29,7 @@ REPLY_RATES = (0.08, 0.12, 0.20, 0.30, 0.40)
 Bits = NDArray[np.bool_]
 Hours = NDArray[np.float32]
 Numbers = NDArray[np.int32]
+Each = Callable[[Callable[["Ask"], tuple["Point", "Point"]], Iterable["Ask"]], Iterable[tuple["Point", "Point"]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,21 +104,38 @@ class Curve:
     after_every_send: tuple[Point, ...]
 
 
-def curve(policy: Policy, signal: Signal, *, rates: tuple[float, ...], runs: int, seed: int) -> Curve:
-    """Draw the operating curve of all alarms together for one signal's true rates, the others staying those of a good list."""
-    pace = pace_of(policy)
-    rows: dict[str, list[Point]] = {"reviews": [], "sends": []}
-    for nth, rate in enumerate(rates):
-        lists = replace(List(), **{signal.value: rate})
-        looked: dict[str, list[Firsts]] = {"reviews": [], "sends": []}
-        for batch, first in enumerate(range(0, runs, LIVES_AT_ONCE)):
-            rng = np.random.default_rng([seed, nth, batch])
-            lives = draw(lists, pace, min(LIVES_AT_ONCE, runs - first), rng)
-            looked["reviews"].append(at_reviews(lives, pace, policy))
-            looked["sends"].append(after_every_send(lives, pace, policy))
-        for how, found in looked.items():
-            rows[how].append(_point(rate, found))
-    return Curve(signal.value, policy.version, runs, seed, tuple(rows["reviews"]), tuple(rows["sends"]))
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """One true rate of one signal to be drawn; the same ask gives the same answer in whatever process."""
+
+    policy: Policy
+    signal: Signal
+    rate: float
+    runs: int
+    seed: int
+
+
+def curve(policy: Policy, signal: Signal, *, rates: tuple[float, ...], runs: int, seed: int, each: Each = map) -> Curve:
+    """Draw the operating curve of all alarms together for one signal's true rates, the others staying those of a good list.
+
+    `each` is `map`, or that of a pool of processes.
+    """
+    found = list(each(points, [Ask(policy, signal, rate, runs, seed) for rate in rates]))
+    return Curve(signal.value, policy.version, runs, seed, tuple(reviews for reviews, _ in found), tuple(sends for _, sends in found))
+
+
+def points(ask: Ask) -> tuple[Point, Point]:
+    """One rate's point as looked at on reviews, and in the worst case."""
+    pace = pace_of(ask.policy)
+    lists = replace(List(), **{ask.signal.value: ask.rate})
+    looked: list[Firsts] = []
+    worst: list[Firsts] = []
+    for batch, first in enumerate(range(0, ask.runs, LIVES_AT_ONCE)):
+        rng = np.random.default_rng([ask.seed, int(ask.rate * 1e6), batch])
+        lives = draw(lists, pace, min(LIVES_AT_ONCE, ask.runs - first), rng)
+        looked.append(at_reviews(lives, pace, ask.policy))
+        worst.append(after_every_send(lives, pace, ask.policy))
+    return _point(ask.rate, looked), _point(ask.rate, worst)
 
 
 # ------------------------------------------------------------------ the lives
@@ -204,11 +222,12 @@ def at_reviews(lives: Lives, pace: Pace, policy: Policy) -> Firsts:
     """What rings first when the chip is looked at on its reviews, with every outcome heard when it comes."""
     looks = list(_looks(pace, policy))
     firsts = Firsts.none(len(lives.failed))
+    terms = Terms(policy)
     counted = {window: [_counts(lives, *look.spans[window], look.at_h) for look in looks] for window in looks[0].spans}
     for rule in policy.alarms:
         match rule.signal:
             case Signal.HEALTH_DROP:
-                rang = _drops(rule, scores(lives, looks, counted, policy), looks)
+                rang = _drops(rule, scores(lives, looks, counted, terms), looks)
             case Signal.UNANSWERED:
                 rang = [_silent(rule, lives, look, look.floor) for look in looks]
             case _:
