@@ -220,6 +220,6 @@ async def test_a_chip_is_explained_by_its_last_decision_and_what_changed_before(
     assert now.decision.changes == (Change.PAUSED,)
     assert [(change.at, change.changes, change.phase) for change in now.changes] == [(AT + DAY, ("paused",), Phase.EXPANSION)]
     assert "platform quality RED" in now.changes[0].reasons
-    total = now.base + sum(term.points for term in now.decision.health.terms)
+    total = now.why.base + sum(term.points for term in now.decision.health.terms)
     assert now.decision.health.score == int(min(100.0, max(0.0, total)) + 0.5)
     assert now.snapshot.chip == "one-1"

@@ -119,11 +119,12 @@ def _where(chip: views.Chip, stops: list[str]) -> str:
 def _show(explained: ChipExplained) -> None:
     decision = explained.decision
     say(f"Decided {_moment(decision.at)} by {decision.policy}; looks again {_moment(decision.look_again_at)}.")
-    terms = [("begins at", explained.base, ""), *((term.name, f"{term.points:+g}", term.sentence) for term in decision.health.terms)]
-    print_table(f"Health {decision.health.score}", ["term", "points", "why"], terms)
-    print_table(
-        "For the next phase", ["gate", "answer", "why"], [(g.name, g.verdict, g.sentence) for g in decision.gates], empty="no gates"
-    )
+    why = explained.why
+    say(f"To do: {why.todo.sentence}.")
+    bars = [("begins at", why.base, "", ""), *((b.name, f"{b.points:+g}", b.without, b.sentence) for b in why.waterfall)]
+    print_table(f"Health {decision.health.score}", ["term", "points", "without it", "why"], bars)
+    steps = [(step.gate, step.verdict, step.missing or step.sentence) for step in why.path]
+    print_table(f"For {why.next_phase.value}" if why.next_phase else "To stay here", ["gate", "answer", "why"], steps, empty="no gates")
     if decision.alarms:
         print_table("Alarms", ["rule", "asks to", "why"], [(alarm.rule, alarm.action, alarm.sentence) for alarm in decision.alarms])
     print_table(f"Budget {decision.budget.day_max}, bound by {decision.budget.binding}", ["constraint", "allows"], decision.budget.parts)

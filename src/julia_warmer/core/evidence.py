@@ -7,6 +7,7 @@ and Wolpert 1988); how often the rules then err is measured in `tests/core/test_
 """
 
 import math
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -16,6 +17,9 @@ CACHED = 1 << 16  # posteriors kept: counts are small whole numbers and come aga
 STEPS_MAX = 300  # of the continued fraction; about sqrt(people) are needed
 TINY = 1e-300
 PRECISE = 1e-14
+SENDS_MAX = 5000  # beyond it "so many sends more" is no plan
+LAG_MIN = 30  # outcomes from which a delay is learned
+MINUTE_H = 1 / 60
 LOG_MAX = 700.0  # beyond it exp() overflows; no rule asks for so much
 
 
@@ -173,6 +177,71 @@ def _answer(name: str, p: float, claim: str, *, pass_at: float, fail_at: float) 
     if p <= fail_at:
         return Gate(name, Verdict.FAIL, sentence)
     return Gate(name, Verdict.INCONCLUSIVE, f"not sure yet: {sentence}")
+
+
+def sends_to_floor(events: int, people: int, floor: float, *, people_min: int, pass_at: float) -> int | None:
+    """How many matured sends more until a floor's gate passes, if people go on answering at the present rate; 0 when it passes now.
+
+    None: at this rate it never would. Of a rate that nobody knows yet, the least that could pass.
+    """
+    if not people:
+        return people_min
+    rate = events / people
+    return _sends_until(people, people_min, rate > floor, lambda n: 1 - beta_cdf(1 + rate * n, 1 + (1 - rate) * n, floor) >= pass_at)
+
+
+def sends_to_ceiling(events: int, people: int, ceiling: float, *, prior: Prior, people_min: int, pass_at: float) -> int | None:
+    """The same for a ceiling of harm."""
+    if not people:
+        return people_min
+    rate = min(events, people) / people
+    a, b = prior.events, prior.others
+    return _sends_until(people, people_min, rate < ceiling, lambda n: beta_cdf(a + rate * n, b + (1 - rate) * n, ceiling) >= pass_at)
+
+
+def _sends_until(people: int, people_min: int, could: bool, passes: Callable[[float], bool]) -> int | None:
+    """The least number of people, at least `people_min` and as many as there are, at which it passes; less those there are."""
+    start = max(people, people_min)
+    if passes(start):
+        return start - people
+    if not could or not passes(SENDS_MAX):
+        return None
+    low, high = start, SENDS_MAX
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if passes(middle) else (middle, high)
+    return high - people
+
+
+@dataclass(frozen=True, slots=True)
+class Lag:
+    """How late an outcome comes: a Weibull delay in hours since acceptance. The policy's guess, until a fleet has taught better."""
+
+    shape: float
+    scale_h: float
+
+    def share_in(self, hours: float) -> float:
+        """What share of the outcomes that will come has come within so many hours: the completeness curve."""
+        return 1 - math.exp(-((hours / self.scale_h) ** self.shape)) if hours > 0 else 0.0
+
+    def people_in(self, reached_by_age: Iterable[tuple[float, int]]) -> float:
+        """People reached, each counted by the share of their outcomes that is in by now: (hours since acceptance, people) pairs.
+
+        Events so far over this number is an unbiased rate before everything has matured (the nowcast of Lawless, 1994).
+        """
+        return sum(people * self.share_in(hours) for hours, people in reached_by_age)
+
+
+def learn_lag(hours: Sequence[float]) -> Lag | None:
+    """The Weibull that fits the delays of outcomes that have all matured, by median and upper quartile; None for fewer than `LAG_MIN`."""
+    seen = sorted(max(hour, MINUTE_H) for hour in hours)
+    if len(seen) < LAG_MIN:
+        return None
+    median, quartile = seen[len(seen) // 2], seen[(3 * len(seen)) // 4]
+    if quartile <= median:
+        return None
+    shape = math.log(math.log(4) / math.log(2)) / math.log(quartile / median)
+    return Lag(shape, median / math.log(2) ** (1 / shape))
 
 
 def _too_few(people: int, people_min: int) -> str:

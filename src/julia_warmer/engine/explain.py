@@ -10,6 +10,8 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 from julia_warmer.core.days import next_day_start
+from julia_warmer.core.explain import Explanation
+from julia_warmer.core.explain import explain as explain_decision
 from julia_warmer.core.hours import is_open, next_open
 from julia_warmer.core.model import Decision, Snapshot
 from julia_warmer.core.pauses import SENDING
@@ -188,13 +190,13 @@ class PastChange:
 class ChipExplained:
     """The last decision about a chip with all that it rests on, and the latest ones that changed something.
 
-    `decision.health.terms` are the steps of the score's waterfall, from the policy's base on; `decision.gates` what the next phase asks
-    for; `decision.budget.parts` every constraint, of which `binding` is the least.
+    `why` explains the decision by the policy in force now: the score's waterfall, the way to the next phase, what a person can do;
+    `decision.budget.parts` are every constraint, of which `binding` is the least.
     """
 
     snapshot: Snapshot
     decision: Decision
-    base: int  # where the waterfall begins
+    why: Explanation
     changes: tuple[PastChange, ...]
 
 
@@ -213,7 +215,7 @@ async def explain_chip(conn: Connection, chip_id: int, *, at: datetime, policy: 
         for row in await explain.list_changes(conn, chip_id, at=at, limit=changes_max)
     ]
     snapshot, decision = snapshot_from_json(json.dumps(decided.record.snapshot)), decision_from_json(json.dumps(decided.record.decision))
-    return ChipExplained(snapshot, decision, policy.health.base, tuple(changes))
+    return ChipExplained(snapshot, decision, explain_decision(snapshot, policy, decision), tuple(changes))
 
 
 def _part(value: Mapping[str, Any], name: str) -> Mapping[str, Any]:

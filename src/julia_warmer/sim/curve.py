@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from julia_warmer.core.alarms import RATES, rings
+from julia_warmer.core.fold import OPT_OUT_WITHIN, REPLY_WITHIN
 from julia_warmer.core.model import PHASES, Action, Phase
 from julia_warmer.core.policy import AlarmRule, HourRules, Policy, Signal, Window
 from julia_warmer.sim.curve_health import Terms, scores
@@ -21,6 +22,7 @@ NEVER = 1 << 30
 LIVES_AT_ONCE = 1000
 WEEK = 7
 DAY_H = 24.0
+REPLY_WITHIN_H, OPT_OUT_WITHIN_H = (span.total_seconds() / 3600 for span in (REPLY_WITHIN, OPT_OUT_WITHIN))
 WITHIN_MINUTE_H = 1 / 60  # the first look at a day comes a minute after midnight
 
 BAD_RATES = (0.005, 0.01, 0.02, 0.03, 0.05, 0.08)
@@ -178,9 +180,11 @@ def draw(people: List, pace: Pace, lives: int, rng: np.random.Generator) -> Live
     read_h = sent + _delay(READ_H, shape, rng)
     replies, reads, harms = (rng.random(shape, dtype=np.float32) for _ in range(3))
     never = np.float32(np.inf)
+    reply_h, harm_h = read_h + _delay(REPLY_H, shape, rng), sent + _delay(HARM_H, shape, rng)
+    in_time = (reply_h - sent <= REPLY_WITHIN_H), (harm_h - sent <= OPT_OUT_WITHIN_H)  # what comes later belongs to no send
     return Lives(
-        replied=np.where(arrived & (replies < people.replies), read_h + _delay(REPLY_H, shape, rng), never),
-        opted_out=np.where(arrived & (harms < people.opt_outs), sent + _delay(HARM_H, shape, rng), never),
+        replied=np.where(arrived & (replies < people.replies) & in_time[0], reply_h, never),
+        opted_out=np.where(arrived & (harms < people.opt_outs) & in_time[1], harm_h, never),
         read=np.where(arrived & (reads < people.reads), read_h, never),
         undeliverable=fate < bounds[0],
         limited=(fate >= bounds[0]) & (fate < bounds[1]),
