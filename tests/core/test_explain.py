@@ -194,3 +194,14 @@ def test_a_delay_is_learned_from_what_has_matured() -> None:
     assert learned is not None
     assert learned.share_in(6) == pytest.approx(lag.share_in(6), abs=0.02)
     assert learn_lag(inverse[:10]) is None
+
+
+def test_rates_of_young_sends_are_told_with_what_is_still_to_come() -> None:
+    """Sixty matured, forty between 2 and 4 hours old: the forty count by the share of their answers that is in."""
+    fresh = Counts(accepted=100, reached=100, delivered=100, replied=24, opted_out=2)
+    told = explain(chip(recent_fresh=fresh, young_reached=(40, 0, 0, 0)), STANDARD).so_far
+    assert told == (
+        "24 of 100 replied so far; 81 % of such answers are in: 29.5 %",
+        "2 of 100 opted out so far; 94 % of such answers are in: 2.1 %",
+    )
+    assert explain(chip(recent_fresh=Counts()), STANDARD).so_far == ()

@@ -121,6 +121,8 @@ def _show(explained: ChipExplained) -> None:
     say(f"Decided {_moment(decision.at)} by {decision.policy}; looks again {_moment(decision.look_again_at)}.")
     why = explained.why
     say(f"To do: {why.todo.sentence}.")
+    for told in why.so_far:
+        say(f"Recent sends: {told}.")
     bars = [("begins at", why.base, "", ""), *((b.name, f"{b.points:+g}", b.without, b.sentence) for b in why.waterfall)]
     print_table(f"Health {decision.health.score}", ["term", "points", "without it", "why"], bars)
     steps = [(step.gate, step.verdict, step.missing or step.sentence) for step in why.path]

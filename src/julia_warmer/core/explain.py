@@ -5,14 +5,15 @@ Values with sentences, made from a snapshot and the policy that decided on it; n
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import chain
+from itertools import chain, pairwise
 
 from julia_warmer.core.budget import allowance
 from julia_warmer.core.decide import decide
-from julia_warmer.core.evidence import Prior, Rate, sends_to_ceiling, sends_to_floor
+from julia_warmer.core.evidence import Lag, Prior, Rate, percent, sends_to_ceiling, sends_to_floor
 from julia_warmer.core.model import PHASES, ChipStatus, Counts, Decision, Gate, Health, Phase, Snapshot, Verdict
+from julia_warmer.core.month import AGES_H
 from julia_warmer.core.phases import CHECKLIST
-from julia_warmer.core.policy import Policy
+from julia_warmer.core.policy import EvidenceRules, Policy
 
 SCORE_MAX = 100.0
 
@@ -57,6 +58,7 @@ class Explanation:
     path: tuple[Step, ...]
     next_phase: Phase | None
     todo: Todo
+    so_far: tuple[str, ...] = ()  # rates of the recent sends, those too that have not matured, corrected for what is still to come
 
 
 def explain(snapshot: Snapshot, policy: Policy, decision: Decision | None = None) -> Explanation:
@@ -72,6 +74,7 @@ def explain(snapshot: Snapshot, policy: Policy, decision: Decision | None = None
         path=steps,
         next_phase=None if is_last else PHASES[PHASES.index(phase) + 1],
         todo=todo(snapshot, decision, steps, policy),
+        so_far=so_far(snapshot, policy.evidence),
     )
 
 
@@ -172,6 +175,33 @@ def _unused(snapshot: Snapshot, policy: Policy) -> str:
         return "needs people who can be reached"
     more = int(policy.gates.used_min * snapshot.reachable_in_phase + 0.999) - snapshot.accepted_in_phase
     return f"needs {max(more, 1)} more sends within the days so far, or fuller days to come"
+
+
+# ------------------------------------------------------------------ what is still to come
+
+
+def so_far(snapshot: Snapshot, rules: EvidenceRules) -> tuple[str, ...]:
+    """Replies and opt-outs of the recent sends before all of them have matured: people count by the share of their answers that is in."""
+    seen = snapshot.recent_fresh
+    rows = (
+        ("replied", seen.replied, Lag(rules.reply_lag_shape, rules.reply_lag_h)),
+        ("opted out", seen.opted_out, Lag(rules.opt_out_lag_shape, rules.opt_out_lag_h)),
+    )
+    return tuple(_so_far(verb, events, seen.reached, snapshot.young_reached, lag, rules) for verb, events, lag in rows if seen.reached)
+
+
+def _so_far(verb: str, events: int, reached: int, young: tuple[int, ...], lag: Lag, rules: EvidenceRules) -> str:
+    """One rate: as counted, what share of the answers is in, and the rate that this makes."""
+    edges = (rules.fresh_h, *AGES_H, rules.mature_h)
+    ages = [((newer + older) / 2, people) for (newer, older), people in zip(pairwise(edges), young, strict=False)]
+    left = reached
+    told_in = 0.0
+    for hours, people in ages:  # the window holds the newest sends; what it has no room for is not in it
+        told_in += min(people, left) * lag.share_in(hours)
+        left -= min(people, left)
+    told_in += left * lag.share_in(2 * rules.mature_h)
+    rate = min(1.0, events / told_in) if told_in else 0.0
+    return f"{events} of {reached} {verb} so far; {percent(round(told_in / reached, 2))} of such answers are in: {percent(round(rate, 3))}"
 
 
 # ------------------------------------------------------------------ what to do

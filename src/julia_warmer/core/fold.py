@@ -31,6 +31,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields
 from datetime import date, datetime, timedelta
 from enum import IntEnum
+from itertools import pairwise
 from typing import TypedDict
 
 from julia_warmer.core.days import day_start, local_day
@@ -46,6 +47,7 @@ from julia_warmer.core.events import (
     QualityChanged,
 )
 from julia_warmer.core.model import ChipState, Counts, Media
+from julia_warmer.core.month import Edges
 from julia_warmer.core.policy import EvidenceRules
 
 REACHED_ONCE_IN = timedelta(days=7)
@@ -101,6 +103,7 @@ class CountFields(TypedDict):
     recent_matured: Counts
     recent_fresh: Counts
     last_hours: Counts
+    young_reached: tuple[int, ...]
     unanswered_run: int
     sending_days_in_phase: int
     reachable_in_phase: int
@@ -237,6 +240,7 @@ class Tally:
             recent_matured=self._recent(armed, matured, evidence.recent_sends),
             recent_fresh=self._recent(armed, fresh, evidence.recent_sends),
             last_hours=self._sum(max(armed, now - 1), now),
+            young_reached=self._reached_between([max(armed, hour) for hour in Edges.at(at, evidence).ages()]),
             unanswered_run=self._run(armed, matured),
             sending_days_in_phase=sum(1 for day in in_phase if finished.get(day)),
             reachable_in_phase=sum(self._reachable.get(day, 0) for day in in_phase),
@@ -322,6 +326,10 @@ class Tally:
 
     def _sum(self, first: int, last: int) -> Counts:
         return _counts(self._rows[bisect_left(self._hours, first) : bisect_right(self._hours, last)])
+
+    def _reached_between(self, hours: list[int]) -> tuple[int, ...]:
+        """People reached from each hour up to the one before it in the row; the hours fall."""
+        return tuple([self._sum(older, newer - 1).reached for newer, older in pairwise(hours)])
 
     def _recent(self, first: int, last: int, sends: int) -> Counts:
         """The newest hours back until so many were accepted; the hour that crosses is included whole."""

@@ -173,6 +173,7 @@ class Snapshot:
     recent_matured: Counts = field(default_factory=Counts)  # the last `recent_sends` of those older than `mature_h`
     recent_fresh: Counts = field(default_factory=Counts)  # the last `recent_sends` of those older than `fresh_h`
     last_hours: Counts = field(default_factory=Counts)  # accepted in this clock hour and the one before
+    young_reached: tuple[int, ...] = ()  # people reached by fresh sends that have not matured, by age: up to 4 h, 8 h, 16 h, matured
     unanswered_run: int = 0  # matured `reached` people since the last hour whose cohort has a reply
 
     # days (the chip's calendar); a day of the phase begins at or after the hour in which the phase began

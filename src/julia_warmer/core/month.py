@@ -14,7 +14,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import fields
 from datetime import datetime, timedelta
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from operator import itemgetter
 from struct import Struct
 from typing import Final, Literal, NamedTuple, TypedDict
@@ -32,6 +32,7 @@ HEAD = Struct("<HB")  # how many hours, and the bytes of a lane
 NOTHING = Counts()
 
 DAYS_BACK = 30  # nothing older is looked at
+AGES_H: Final = (4, 8, 16)  # where fresh cohorts are parted by age: outcomes come quickly first, and slower and slower
 END: Final = 1 << 32  # after every hour
 
 HourRow = Sequence[int]  # the hour, the columns of SUMMED, media
@@ -46,6 +47,7 @@ class Windows(TypedDict):
     recent_matured: Counts
     recent_fresh: Counts
     last_hours: Counts
+    young_reached: tuple[int, ...]
     unanswered_run: int
     accepted_30d: int
     received_30d: int
@@ -73,6 +75,10 @@ class Edges(NamedTuple):
         matured, fresh = (hour_number(at - timedelta(hours=hours)) for hours in (evidence.mature_h, evidence.fresh_h))
         return cls(now, now - DAYS_BACK * 24, now - 7 * 24, matured, fresh, evidence.recent_sends)
 
+    def ages(self) -> list[int]:
+        """The hours that part fresh cohorts by age, falling from the freshest to the youngest matured one."""
+        return list(accumulate([self.fresh, *[self.now - hours for hours in AGES_H], self.matured], min))
+
 
 def hour_number(at: datetime) -> int:
     """The clock hour that holds a moment."""
@@ -88,6 +94,7 @@ def count_windows(month: "Month", edges: Edges, *, phase_since: datetime, rearme
         recent_matured=month.recent(armed, edges.matured, edges.recent_sends),
         recent_fresh=month.recent(armed, edges.fresh, edges.recent_sends),
         last_hours=month.counts(max(armed, edges.now - 1), END),
+        young_reached=month.reached_between([max(armed, hour) for hour in edges.ages()]),
         unanswered_run=month.unanswered(armed, edges.matured),
         accepted_30d=last_month[ACCEPTED],
         received_30d=last_month[RECEIVED],
@@ -186,6 +193,11 @@ class Month:
         for row in self._rows[bisect_left(self._late_hours, first) :]:
             mask |= row[-1]
         return mask
+
+    def reached_between(self, hours: Sequence[int]) -> tuple[int, ...]:
+        """People reached between each hour and the one after it in the row; the hours fall."""
+        sums = [self._one(hour, REACHED) for hour in hours]
+        return tuple([newer - older for newer, older in pairwise(sums)])
 
     def recent(self, first: int, last: int, sends: int) -> Counts:
         """The newest hours before `last`, back until so many were accepted; the hour that crosses is included whole."""

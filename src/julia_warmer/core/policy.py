@@ -72,6 +72,10 @@ class EvidenceRules:
     mature_h: Hours
     fresh_h: Hours
     recent_sends: Annotated[int, Within(1, 100_000)]
+    reply_lag_shape: Annotated[float, Within(0.1, 5)]
+    reply_lag_h: Annotated[float, Within(0.01, 168)]
+    opt_out_lag_shape: Annotated[float, Within(0.1, 5)]
+    opt_out_lag_h: Annotated[float, Within(0.01, 168)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
