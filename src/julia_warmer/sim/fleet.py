@@ -20,7 +20,7 @@ from julia_warmer.sim.hearing import Hearing
 from julia_warmer.sim.memory import Memory
 from julia_warmer.sim.platform import GREEN, YELLOW, Numbers, Periods, Portfolios, Templates
 from julia_warmer.sim.pools import runs_of
-from julia_warmer.sim.reactions import MUTE, NO_HARM, Messages, Outcomes, react
+from julia_warmer.sim.reactions import MUTE, NO_HARM, Messages, Outcomes, of, react
 from julia_warmer.sim.reviews import Facts, Reviews, Rule, hour_of, moment_of
 from julia_warmer.sim.scatter import Ints, scatter
 from julia_warmer.sim.scenarios import BEGINS_AT, ZONE, Scenario
@@ -266,7 +266,7 @@ class Fleet:
         self.accepted[:, day] += wanted
         self.portfolios.accepted[:, now + 1] += np.bincount(self.owner, wanted, minlength=len(self.heard_at)).astype(np.int64)
         self.memory.remember(now, messages, outcomes)
-        self.hearing.note(messages, outcomes, self.crowd.receipts[chip, person])
+        self.hearing.note(messages, outcomes, of(self.crowd.receipts, messages.place))
         self._tell_meta(messages, outcomes, new)
 
     def _fit(self, now: int, wanted: Ints) -> Ints:
@@ -288,7 +288,7 @@ class Fleet:
         template = 2 * self.owner[chip] + m.bad[there]
         scatter(numbers.feedback.delivered, chip, period)
         scatter(self.templates.feedback.delivered, template, period)
-        opened = np.isfinite(out.read[there]) & self.crowd.receipts[chip, m.person[there]]
+        opened = np.isfinite(out.read[there]) & of(self.crowd.receipts, m.place[there])
         scatter(self.templates.feedback.read, template[opened], period[opened])
         scatter(self.portfolios.reached, self.owner[chip], period)
         scatter(self.portfolios.new, self.owner[chip], period, new[there])

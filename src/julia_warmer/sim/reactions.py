@@ -5,8 +5,10 @@ with that message what they do. Not played, and why: docs/simulator.md.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from julia_warmer.sim.constants import Constants
 from julia_warmer.sim.crowd import Bools, Crowd
@@ -27,6 +29,7 @@ class Messages:
 
     chip: Ints
     person: Ints
+    place: Ints  # chip x people + person: where tables of people, laid out in one row, hold them
     nth: Ints
     at: Floats
     load: Floats  # messages that the person still remembers
@@ -57,8 +60,8 @@ def react(m: Messages, crowd: Crowd, c: Constants, *, ttl_h: float) -> Outcomes:
     keys = crowd.keys[m.chip]
     u_class, u_delay = two(keys, places)
     u_limited, u_harm = two(keys, places | np.uint64(1))
-    undeliverable = ~crowd.reachable[m.chip, m.person]
-    experiment = crowd.experiment[m.chip, m.person] & ~undeliverable
+    undeliverable = ~of(crowd.reachable, m.place)
+    experiment = of(crowd.experiment, m.place) & ~undeliverable
     limited = (u_limited < crowd.limited[m.chip] * (1 + c.people.fatigue_limited * m.load)) & ~undeliverable & ~experiment
     spam = m.spam & ~undeliverable & ~experiment & ~limited
     delivered = m.at + SENT_AFTER_H + _delivery_h(u_class, u_delay, c)
@@ -69,6 +72,11 @@ def react(m: Messages, crowd: Crowd, c: Constants, *, ttl_h: float) -> Outcomes:
     there = np.flatnonzero(~lost)
     response = _respond(m, crowd, c, keys, places, there, delivered[there], harm[there])
     return Outcomes(undeliverable, experiment, limited, spam, delivered, harm, *response)
+
+
+def of(table: NDArray[Any], place: Ints) -> NDArray[Any]:
+    """What a table of people says of those at some places."""
+    return table.reshape(-1)[place]
 
 
 def _delivery_h(u_class: Floats, u: Floats, c: Constants) -> Floats:
@@ -100,13 +108,13 @@ def _respond(
     m: Messages, crowd: Crowd, c: Constants, keys: Keys, places: Keys, there: Ints, at: Floats, harm: Ints
 ) -> tuple[Floats, Floats, Floats, Ints]:
     """When those who were reached (`there`, `at`, `harm`) read, answer and take offence, and how they answer."""
-    p, chip, person, bad = c.people, m.chip[there], m.person[there], m.bad[there]
-    keys, places, owl = keys[there], places[there], crowd.owl[chip, person]
+    p, place, bad = c.people, m.place[there], m.bad[there]
+    keys, places, owl = keys[there], places[there], of(crowd.owl, place)
     u_read, u_when = two(keys, places | np.uint64(2))
     u_reply, u_reply_when = two(keys, places | np.uint64(3))
     u_wake, u_harm_when = two(keys, places | np.uint64(4))
-    p_read = np.minimum(1.0, crowd.read[chip, person] * _effect(bad, c, "read"))
-    p_reply = crowd.interest[chip, person] * _effect(bad, c, "reply") / (1 + p.fatigue_reply * m.load[there])
+    p_read = np.minimum(1.0, of(crowd.read, place) * _effect(bad, c, "read"))
+    p_reply = of(crowd.interest, place) * _effect(bad, c, "reply") / (1 + p.fatigue_reply * m.load[there])
     would_read = u_read < p_read
     opened = np.flatnonzero(would_read | ((harm >= STOP_WORD) & (harm != NO_HARM)))  # who asks to stop has read
     seen = np.full(len(there), NEVER)
