@@ -52,40 +52,39 @@ def ring(snapshot: Snapshot, health: Health, policy: Policy) -> tuple[Alarm, ...
     if snapshot.state.status not in LISTENING:
         return ()
     floor = policy.phases[snapshot.state.phase].reply_floor
+    cohorts = _cohorts(snapshot)
     strongest: dict[Signal, Alarm] = {}
     for rule in policy.alarms:
         known = strongest.get(rule.signal)
         if known is not None and STRENGTH[known.action] >= STRENGTH[rule.action]:
             continue
-        if (alarm := _listen(rule, snapshot, health, floor)) is not None:
+        if (alarm := _listen(rule, snapshot, cohorts, health, floor)) is not None:
             strongest[rule.signal] = alarm
     return tuple(strongest.values())
 
 
-def _listen(rule: AlarmRule, snapshot: Snapshot, health: Health, floor: float) -> Alarm | None:
+def _listen(rule: AlarmRule, snapshot: Snapshot, cohorts: dict[Window, Counts], health: Health, floor: float) -> Alarm | None:
+    if rule.signal in RATES:
+        return _rate(rule, cohorts.get(rule.window, snapshot.last_hours), floor)
     if rule.signal is Signal.HEALTH_DROP:
         return _health_drop(rule, snapshot, health)
-    if rule.signal is Signal.UNANSWERED:
-        return _unanswered(rule, snapshot, floor)
-    return _rate(rule, _cohort(rule.window, snapshot), floor)
+    return _unanswered(rule, snapshot, floor)
 
 
-def _cohort(window: Window, snapshot: Snapshot) -> Counts:
-    match window:
-        case Window.RECENT_FRESH:
-            return snapshot.recent_fresh
-        case Window.RECENT_MATURED:
-            return snapshot.recent_matured
-        case Window.PHASE_MATURED:
-            return snapshot.phase_matured
-        case _:
-            return snapshot.last_hours
+def _cohorts(snapshot: Snapshot) -> dict[Window, Counts]:
+    """What each window of sends holds; every other window is the last hours."""
+    return {
+        Window.RECENT_FRESH: snapshot.recent_fresh,
+        Window.RECENT_MATURED: snapshot.recent_matured,
+        Window.PHASE_MATURED: snapshot.phase_matured,
+    }
 
 
 def _rate(rule: AlarmRule, counts: Counts, floor: float) -> Alarm | None:
     events_of, people_of, _ = RATES[rule.signal]
-    events, people = events_of(counts), people_of(counts)
-    if people < rule.sends_min or events < rule.events_min or (rule.sends_max and counts.accepted > rule.sends_max):
+    if (events := events_of(counts)) < rule.events_min or (people := people_of(counts)) < rule.sends_min:
+        return None
+    if rule.sends_max and counts.accepted > rule.sends_max:
         return None
     threshold = threshold_of(rule, floor)
     return _told(rule, events, people, threshold) if _rings(rule, events, people, threshold) else None
@@ -101,16 +100,23 @@ def rings(rule: AlarmRule, events: int, people: int, *, floor: float) -> bool:
     return people >= rule.sends_min and events >= rule.events_min and _rings(rule, events, people, threshold_of(rule, floor))
 
 
-@lru_cache(1 << 16)
 def _rings(rule: AlarmRule, events: int, people: int, threshold: float) -> bool:
     is_low = RATES[rule.signal][2]
+    return _is_beyond(rule.test, events, people, threshold, is_low, rule.prior_rate, rule.prior_people, rule.level)
+
+
+@lru_cache(1 << 16)
+def _is_beyond(
+    test: Test, events: int, people: int, threshold: float, is_low: bool, prior_rate: float, prior_people: float, level: float
+) -> bool:
+    """Kept by plain values: a rule's own hash would take longer than all the rest."""
     if is_low and not threshold:
         return False
-    prior = Prior.skeptical(rule.prior_rate, rule.prior_people)
-    if rule.test is Test.ANYTIME:
-        return e_value(events, people, threshold, prior, is_low=is_low) >= 1 / (1 - rule.level)
+    prior = Prior.skeptical(prior_rate, prior_people)
+    if test is Test.ANYTIME:
+        return e_value(events, people, threshold, prior, is_low=is_low) >= 1 / (1 - level)
     p = p_at_least(events, people, threshold, prior.events, prior.others)
-    return (1 - p if is_low else p) >= rule.level
+    return (1 - p if is_low else p) >= level
 
 
 @lru_cache(1 << 12)
