@@ -32,6 +32,13 @@ async def add_chip(db: Database) -> int:
     return chip_id
 
 
+async def add_portfolios(db: Database, number: int) -> None:
+    """Each with one chip: chips of one portfolio may be busy while its limit is shared out."""
+    async with transaction(db.pool) as conn:
+        for nth in range(number):
+            await add_fleet(conn, name=f"f{nth}")
+
+
 async def fold(conn: Any) -> int:
     since = hour_number(AT) - 30 * 24
     return await months.fold_months(conn, at=AT, before=hour_of(AT), folded_before=AT, since=since, limit=10)
@@ -99,18 +106,15 @@ async def test_nothing_is_lost_and_nothing_counted_twice_while_many_count_and_tw
 
 
 async def test_everything_due_is_decided_on_once_in_batches_by_two_lanes(db: Database):
-    async with transaction(db.pool) as conn:
-        for nth in range(6):
-            await add_fleet(conn, chips=5, name=f"f{nth}")
-    lap = await review_due(db.pool, at=AT, policy=STANDARD, limit=4)
-    assert (lap.chips, lap.more) == (30, False)
+    await add_portfolios(db, 12)
+    lap = await review_due(db.pool, at=AT, policy=STANDARD, limit=2)
+    assert (lap.chips, lap.more) == (12, False)
     decided = await db.pool.fetch("select chip_id, count(*) from decisions group by chip_id")
-    assert sorted(decided) == [(chip_id, 1) for chip_id in range(1, 31)]
+    assert sorted(decided) == [(chip_id, 1) for chip_id in range(1, 13)]
     assert (await review_due(db.pool, at=AT, policy=STANDARD)).chips == 0
 
 
 async def test_a_run_ends_after_its_batches_and_says_that_there_is_more(db: Database):
-    async with transaction(db.pool) as conn:
-        await add_fleet(conn, chips=5)
+    await add_portfolios(db, 5)
     assert await review_due(db.pool, at=AT, policy=STANDARD, limit=2, batches=1) == Lap(4, more=True)
     assert await review_due(db.pool, at=AT, policy=STANDARD, limit=2, batches=1) == Lap(1, more=False)
