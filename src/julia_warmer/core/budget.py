@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from julia_warmer.core.evidence import Prior, most_within
 from julia_warmer.core.model import Budget, ChipState, Health, Phase, Quality, Snapshot, Verdict
 from julia_warmer.core.pauses import SENDING
 from julia_warmer.core.phases import sight_gate
@@ -26,6 +27,8 @@ def allowance(snapshot: Snapshot, state: ChipState, health: Health, policy: Poli
         ("growth", max(policy.budget.growth_min, int(policy.budget.growth_ratio * snapshot.best_day_7d))),
         ("people", today + snapshot.eligible_people),
     ]
+    if policy.budget.harm_chance > 0:
+        limits.append(("harm", _harm_cap(snapshot, policy)))
     if state.risk_cap is not None:
         limits.append(("risk", state.risk_cap))
     if snapshot.spend_left is not None:
@@ -63,6 +66,18 @@ def _phase_cap(snapshot: Snapshot, state: ChipState, health: Health, policy: Pol
         cap = max(cap, snapshot.best_day_7d * (policy.budget.operation_growth if healthy else 0.5))
     speed = min(state.speed, policy.budget.yellow_speed) if snapshot.quality is Quality.YELLOW else state.speed
     return int(cap * speed)
+
+
+def _harm_cap(snapshot: Snapshot, policy: Policy) -> int:
+    """The largest day on which more than the bearable number of opt-outs has at most the allowed chance, by what was seen so far."""
+    rules, evidence, seen = policy.budget, policy.evidence, snapshot.recent_fresh
+    prior = Prior.skeptical(evidence.harm_prior_rate, evidence.harm_prior_people)
+    return most_within(
+        prior.events + seen.opted_out,
+        prior.others + max(seen.reached - seen.opted_out, 0),
+        bearable=rules.harm_day_max,
+        chance=rules.harm_chance,
+    )
 
 
 def _share(snapshot: Snapshot, policy: Policy) -> int:

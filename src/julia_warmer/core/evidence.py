@@ -152,6 +152,35 @@ def beta_quantile(a: float, b: float, p: float) -> float:
 
 
 @lru_cache(CACHED)
+def most_within(a: float, b: float, *, bearable: int, chance: float, most: int = 100_000) -> int:
+    """The largest n (up to `most`) for which more than `bearable` events among n people have at most this chance, the rate being Beta(a, b).
+
+    The number of events is beta-binomial: what is not known about the rate makes large days rarer, not only what is known to be bad.
+    """
+    low, high = 0, 1
+    while high < most and p_more_than(bearable, high, a, b) <= chance:
+        low, high = high, min(2 * high, most)
+    if high == most and p_more_than(bearable, most, a, b) <= chance:
+        return most
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if p_more_than(bearable, middle, a, b) <= chance else (low, middle)
+    return low
+
+
+def p_more_than(events: int, people: int, a: float, b: float) -> float:
+    """The chance of more than so many events among so many people, the rate being Beta(a, b)."""
+    if people <= events:
+        return 0.0
+    term = math.exp(_log_beta(a, b + people) - _log_beta(a, b))
+    total = term
+    for j in range(events):
+        term *= (people - j) / (j + 1) * (a + j) / (b + people - j - 1)
+        total += term
+    return max(0.0, 1.0 - total)
+
+
+@lru_cache(CACHED)
 def gate_floor(name: str, events: int, people: int, floor: float, *, people_min: int, pass_at: float, fail_at: float) -> Gate:
     """Is the true rate at least `floor`? Passes at P >= pass_at, fails at P <= fail_at, else neither."""
     if people < people_min:

@@ -69,7 +69,7 @@ def _harm(snapshot: Snapshot, rules: HealthRules, evidence: EvidenceRules) -> li
     if fresh.undeliverable:
         bounds = rules.undeliverable_raised, rules.undeliverable_high
         terms.append(_graded("undeliverable", fresh.undeliverable, fresh.accepted, *bounds, *_grades(rules, evidence)))
-    if matured.delivered >= evidence.people_min:
+    if matured.delivered and matured.delivered >= evidence.people_min:
         terms.append(_reads(matured.read, matured.delivered, rules.reads_low, rules.reads, evidence.pass_at))
     return terms
 
@@ -121,7 +121,7 @@ def _response_term(
     fail_at: float,
 ) -> Term:
     """Good when surely above the target, poor when surely below weak, bad when surely below the floor; else 0."""
-    if reached < people_min:
+    if not reached or reached < people_min:
         return Term("response", 0.0, 0.0, f"not enough evidence of replies: {reached} of {people_min} people")
     target, weak, floor = grades
     good, poor, bad = points

@@ -188,6 +188,8 @@ class BudgetRules:
     yellow_speed: Share
     limit_unknown: Whole
     reserve: Share
+    harm_chance: Share  # 0: harm alone sets no budget
+    harm_day_max: Annotated[int, Within(0, 1000)]
     slot_ttl_h: Hours
     webhook_silent_h: Hours
     quality_stale_h: Hours
