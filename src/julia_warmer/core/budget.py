@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from julia_warmer.core.evidence import Prior, most_within
-from julia_warmer.core.model import Budget, ChipState, Health, Phase, Quality, Snapshot, Verdict
+from julia_warmer.core.model import Budget, ChipState, Counts, Health, Phase, Quality, Snapshot, Verdict
 from julia_warmer.core.pauses import SENDING
 from julia_warmer.core.phases import sight_gate
 from julia_warmer.core.policy import Policy
@@ -70,7 +70,8 @@ def _phase_cap(snapshot: Snapshot, state: ChipState, health: Health, policy: Pol
 
 def _harm_cap(snapshot: Snapshot, policy: Policy) -> int:
     """The largest day on which more than the bearable number of opt-outs has at most the allowed chance, by what was seen so far."""
-    rules, evidence, seen = policy.budget, policy.evidence, snapshot.recent_fresh
+    rules, evidence = policy.budget, policy.evidence
+    seen = max(snapshot.recent_fresh, snapshot.phase_matured, key=_reached)
     prior = Prior.skeptical(evidence.harm_prior_rate, evidence.harm_prior_people)
     return most_within(
         prior.events + seen.opted_out,
@@ -78,6 +79,10 @@ def _harm_cap(snapshot: Snapshot, policy: Policy) -> int:
         bearable=rules.harm_day_max,
         chance=rules.harm_chance,
     )
+
+
+def _reached(counts: Counts) -> int:
+    return counts.reached
 
 
 def _share(snapshot: Snapshot, policy: Policy) -> int:
