@@ -153,7 +153,7 @@ def beta_quantile(a: float, b: float, p: float) -> float:
 
 @lru_cache(CACHED)
 def most_within(a: float, b: float, *, bearable: int, chance: float, most: int = 100_000) -> int:
-    """The largest n (up to `most`) for which more than `bearable` events among n people have at most this chance, the rate being Beta(a, b).
+    """The most people (up to `most`) among whom more than `bearable` events have at most this chance, the rate being Beta(a, b).
 
     The number of events is beta-binomial: what is not known about the rate makes large days rarer, not only what is known to be bad.
     """
