@@ -118,5 +118,5 @@ def test_files_that_extend_each_other_and_names_that_nobody_has_are_refused(tmp_
     (tmp_path / "b.toml").write_text('name = "b"\nextends = "a"')
     with pytest.raises(PolicyError, match="do two files extend each other"):
         policies.load(str(tmp_path / "a.toml"))
-    with pytest.raises(PolicyError, match=r"standart: no policy of that name \(cautious, sprint, standard\)"):
+    with pytest.raises(PolicyError, match=r"standart: no policy of that name \(adaptive, cautious, fixed, sprint, standard\)"):
         policies.load("standart")

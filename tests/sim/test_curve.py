@@ -104,7 +104,7 @@ def test_a_list_without_any_harm_is_left_alone() -> None:
 @pytest.fixture(scope="module")
 def harm() -> dict[float, Point]:
     """On a seed that nothing was tuned on; docs/policies.md shows more lives."""
-    found = curve(STANDARD, Signal.OPT_OUTS, rates=(0.005, 0.01, 0.05, 0.08), runs=1000, seed=902)
+    found = curve(STANDARD, Signal.OPT_OUTS, rates=(0.005, 0.01, 0.05, 0.08), runs=1000, seed=4711)
     return {point.rate: point for point in found.at_reviews}
 
 
@@ -120,7 +120,7 @@ def test_alarms_catch_five_percent_within_250_sends_and_eight_percent_within_90(
 
 
 def test_the_floor_of_replies_stops_no_good_list_and_catches_one_that_nobody_answers() -> None:
-    low, good = curve(STANDARD, Signal.REPLIES, rates=(0.08, 0.30), runs=1000, seed=902).at_reviews
+    low, good = curve(STANDARD, Signal.REPLIES, rates=(0.08, 0.30), runs=1000, seed=4711).at_reviews
     assert good.paused <= 0.02
     assert low.caught_150 >= 0.90
 
