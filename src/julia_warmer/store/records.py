@@ -45,8 +45,17 @@ class Recorded:
 
 def pack_record(snapshot: Snapshot, decision: Decision) -> bytes:
     """A decision with what it was decided from, as the table keeps them."""
+    return deflated({"snapshot": snapshot, "decision": _told(decision)})
+
+
+def decision_text(decision: Decision | dict[str, Any]) -> bytes:
+    """A decision's text as a record holds it, byte for byte; one that was unpacked gives the text that it was unpacked from."""
+    return orjson.dumps(_told(decision) if isinstance(decision, Decision) else decision)
+
+
+def _told(decision: Decision) -> dict[str, Any]:
     health = decision.health
-    told = {
+    return {
         "at": decision.at,
         "chip_id": decision.chip_id,
         "policy": decision.policy,
@@ -59,7 +68,6 @@ def pack_record(snapshot: Snapshot, decision: Decision) -> bytes:
         "reasons": decision.reasons,
         "look_again_at": decision.look_again_at,
     }
-    return deflated({"snapshot": snapshot, "decision": told})
 
 
 def deflated(record: dict[str, Any]) -> bytes:

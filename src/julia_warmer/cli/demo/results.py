@@ -10,6 +10,7 @@ from julia_warmer.cli.demo.stage import Stage
 from julia_warmer.core.model import Decision
 from julia_warmer.core.policy import Policy
 from julia_warmer.core.record import decision_from_json, decisions_sha256
+from julia_warmer.engine.replay import Period, replay
 from julia_warmer.sandbox.auditor import Decided, Limits, audit
 from julia_warmer.sim.constants import world_hash
 from julia_warmer.store import lives
@@ -50,6 +51,7 @@ class Result:
     wall_s: float
     decisions: int
     decisions_sha256: str
+    replayed_same: int  # decisions that came out the same, byte for byte, when made again from their recorded snapshots: all of them
     chips: tuple[ChipLife, ...]
     ledger: dict[str, int]
     webhooks: dict[str, int]
@@ -72,6 +74,7 @@ async def gather(stage: Stage, *, wall_s: float) -> Result:
             pairs.append((row.name, decision_from_json(orjson.dumps(row.record.decision).decode())))
             day = row.at.astimezone(ZoneInfo(row.zone)).date()
             exported.append(Decided(row.at, row.name, day, int(row.record.decision["budget"]["day_max"])))
+        replayed = await replay(conn, Period(), at_hand={stage.parts.policy.version: stage.parts.policy})
         quarantined = await lives.count_quarantined(conn)
         limits = await lives.list_limits(conn)
     judged = audit(stage.spec, stage.sandbox.bench.ledger.rows(), exported, limits_of(stage.parts.policy))
@@ -84,6 +87,7 @@ async def gather(stage: Stage, *, wall_s: float) -> Result:
         wall_s=wall_s,
         decisions=len(pairs),
         decisions_sha256=decisions_sha256(pairs),
+        replayed_same=replayed.same,
         chips=tuple(_life(row, ready.get(row.chip_id), stage) for row in rows),
         ledger=judged.counts(),
         webhooks={"delivered": counts.updates, "duplicates_sent": counts.duplicates, "quarantined": quarantined},
