@@ -20,9 +20,9 @@ from julia_warmer.store import chips, plans
 from julia_warmer.store.chips import Alert, Due, Verdict
 from julia_warmer.store.db import Connection, Pool, transaction
 
-REVIEW_MAX = 250  # chips of one transaction: their rows are locked for as long as it takes
+REVIEW_MAX = 500  # chips of one transaction: their rows are locked for as long as it takes
 LANES = 2  # batches at a time: while one is decided here, the database reads or writes another
-BATCHES_MAX = 40  # of a lane in one run
+BATCHES_MAX = 20  # of a lane in one run
 
 
 @dataclass(frozen=True, slots=True)
