@@ -54,6 +54,7 @@ COMMANDS: tuple[Rule, ...] = tuple(
         (rules.COMMANDS, Outcome.OPT_OUT),
         (rules.LONE_COMMANDS, Outcome.OPT_OUT),
         (rules.UNSURE, Outcome.AMBIGUOUS),
+        (rules.LONE_UNSURE, Outcome.AMBIGUOUS),
     )
     for name, pattern in rules.read_table(table)
 )
@@ -61,7 +62,8 @@ SENTENCES: tuple[Rule, ...] = (
     *(Rule(name, pattern) for name, pattern in rules.read_table(rules.SENTENCES)),
     *(Rule(name, pattern, Outcome.AMBIGUOUS) for name, pattern in rules.read_table(rules.DOUBTS)),
 )
-_LONE = "word alone"
+_LONE = "word alone"  # a command, and only when nothing else is said
+_ALONE = frozenset({_LONE, "unsure alone"})
 _FILLERS = re.compile(rf"(?:(?:{rules.read_one(rules.FILLERS).pattern})\s*)+")
 _NEGATIONS = rules.read_one(rules.NEGATIONS)
 _SOFTENERS = rules.read_one(rules.SOFTENERS)
@@ -123,7 +125,7 @@ def _judge_command(clause: _Clause, is_button: bool, alone: bool) -> Verdict:
         if not (rule.pattern.fullmatch(clause.words) or rule.pattern.fullmatch(squeezed)):
             continue
         is_common = rule.name == _LONE
-        if is_common and not alone:
+        if rule.name in _ALONE and not alone:
             return NOTHING
         unsure = clause.is_question or (is_common and is_button)
         return Verdict(Outcome.AMBIGUOUS if unsure else rule.outcome, rule=rule.name)
@@ -131,6 +133,7 @@ def _judge_command(clause: _Clause, is_button: bool, alone: bool) -> Verdict:
 
 
 def _apply(rule: Rule, words: str) -> Verdict:
+    words = rules.OFFERS.sub(r"\g<message>", words)
     about_now = _NOW.search(words) is not None and rule.name.startswith("do not")
     soft = rule.softened and (about_now or _SOFTENERS.search(words) is not None)
     return Verdict(Outcome.AMBIGUOUS if soft else rule.outcome, _purpose(words), rule.name)

@@ -10,28 +10,45 @@ from collections.abc import Iterable
 # ---------------------------------------------------------------- lists of words
 
 _WORDS = r"""
-neg:        nao naum n nunca jamais nem
-want:       quero queria desejo gostaria gostaria_de pretendo aceito autorizo permito preciso tenho_interesse_em
+neg:        nao naum num nn n nunca jamais nem
+want:       quero qro kero qero queria desejo gostaria gostaria_de gostaria_mais_de pretendo aceito autorizo permito concordo_em
+            preciso tenho_interesse_em
             tenho_mais_interesse_em queremos queriamos desejamos gostariamos gostariamos_de aceitamos autorizamos
-wish:       quero queria gostaria_de desejo prefiro quiero deseo quisiera want_to wanna wish_to id_like_to i_would_like_to
-wished:     sair parar salir stop unsubscribe opt_out quit descadastrar me_descadastrar dar_de_baja darme_de_baja baja la_baja
+wish:       quero qro kero queria gostaria_de desejo prefiro quiero deseo quisiera want_to wanna wish_to id_like_to i_would_like_to
+wished:     out sair parar salir stop unsubscribe opt_out quit descadastrar me_descadastrar dar_stop dar_um_stop dar_de_baja
+            darme_de_baja baja la_baja
 stop:       pare parem parar para param parem deixe deixem deixar deixa cesse cessem cessar chega
 send:       mandar mandando mande mandem manda mandes enviar enviando envie enviem envia envies escrever escrevendo escreva escrevam
             disparar disparando dispare disparem chamar chamando chame chamem ligar ligando ligue liguem
 write:      mandar mandando mande mandem manda enviar enviando envie enviem envia escrever escreva escrevam disparar
-bother:     perturb* incomod* importun* contatar contatando contate contatem contactar contacte contactem encher enchendo encha encham enche
+bother:     perturb* incomod* importun* contatar contatando contate contatem contactar contacte contactem encher enchendo encha
+            encham enche
             chatear chateando chateie chateiem procurar procurando procure procurem
 touched:    contatad* contactad* incomodad* importunad* perturbad*
 remove:     tira tire tirem tirar remova remove removam remover retira retire retirem retirar exclua exclui excluam excluir
             apaga apague apaguem apagar deleta delete deletem deletar elimina elimine eliminem eliminar risca risque riscar
-            cancela cancele cancelem cancelar bloqueia bloqueie bloqueiem bloquear
+            cancela cancele cancelem cancelar
+block:      bloqueia bloqueie bloqueiem bloquear
+pedir:      pedir pedi pedimos peco pedindo solicito solicitei falei
+ask that:   gostaria queria quero peco pedi pedimos solicito exijo
+agreed:     autorizei autorizamos permiti dei_autorizacao dei_permissao dei_autorizacao_para dei_permissao_para
+asked for:  autorizei autorizamos permiti dei_autorizacao dei_permissao pedi solicitei
+going to:   vou irei vamos will voy_a vou_ter_que
+threat:     bloque* denunci* report* process* block
+adv:        imediatamente agora ja logo entao por_favor favor
+removed:    remov* exclui* retirad* tirad* descadastrad* desinscrit* apagad* deletad*
+schedule:   escala escalas plantao plantoes turno turnos vaga rodizio dia roster schedule shift rota guardia
+            segunda terca quarta quinta sexta sabado domingo feriado monday tuesday wednesday thursday friday saturday sunday
 take out:   tira tire tirem tirar remove remova removam remover retira retire retirem retirar exclua exclui excluam excluir descadastr*
 removal:    exclusao remocao cancelamento retirada eliminacao
-my thing:   numero contato telefone celular nome dados inscricao assinatura daqui disso
-halt:       pare parem parar para cesse cessem cessar chega cancele cancelem cancelar cancela bloquear suspend* interromp*
+my thing:   numero contato telefone celular fone tel zap whats* wpp nome dados inscricao assinatura daqui disso
+halt:       pare parem parar cesse cessem cessar chega cancele cancelem cancelar cancela bloquear suspend* interromp* basta
+            desative desativem desativar desativa desligue desliguem desligar desliga desabilit*
 list:       lista listas mailing grupo grupos cadastro cadastros base banco_de_dados programa contatos agenda sistema
-message:    mensage* menssage* msg msgs mgs sms zap zaps zap_zap whats* wpp notifica* aviso avisos lembrete lembretes comunica* informativo*
-            disparo disparos newsletter* propaganda* promoc* promo promos promotion promotions oferta ofertas offer offers publicidad*
+message:    mensage* menssage* msg msgs mgs sms zap zaps zap_zap whats* wpp notifica* aviso avisos lembrete lembretes comunica*
+            informativo*
+            disparo disparos propost* conteudo* informac* divulgac* newsletter* propaganda* promoc* promo promos promotion
+            promotions oferta ofertas offer offers publicidad*
             marketing anuncio anuncios ads message messages text texts email emails notification* updates mensaje mensajes promociones
 thing:      <message> contato contatos contacto contactos spam anything nada isso isto eso esto nothing
 shifts:     vagas plantoes convites shifts turnos guardias
@@ -50,7 +67,7 @@ mandar:     mandar* enviar* escribir* molestar* contactar* llamar*
 # ---------------------------------------------------------------- the whole clause is this and nothing else
 
 COMMANDS = r"""
-command: sair/parar/pare/parem/remover/remova/remove/excluir/detener/salir/baja/parad
+command: sair/parar/pare/parem/remover/remova/remove/excluir/detener/salir/baja/parad/paren
 command: descadastrar/descadastre/descadastra/descadastro/descadastrem/desinscrever/desuscribir/desuscribirme
 command: sair/pare/parem/parar/para/stop ja/agora/now/ahora
 command: pare/parem/para com_isso
@@ -58,26 +75,37 @@ command: sair da/dessa/desta lista
 command: nao perturbe/incomode
 command: pode/podem parar
 command: remova/remove/remover/tire/tirem/exclua/excluam/descadastre me
-command: nao_quero_mais/nao_receber_mais/optar_por_sair/no_mas
-command: no molestar/molesten/moleste
+command: <neg> eu? quero/qro/kero/queria mais
+command: <neg> receber mais?
+command: optar_por_sair/no_mas
+command: no molestar/molesten/moleste/escriban/envien/manden mas?
+command: i_said/told_you_to/i_told_you_to/eu_disse/ja_disse stop/pare/parem/parar
 command: stop it/this/that/all?
-command: stopall/unsub/unsubscribe/unsubcribe/optout/opt_out/remove_me/no_more
+command: nao_entre/nao_entrem/favor_nao_entrar mais? em_contato
+command: stopall/unsub/un_subscribe/unsubscribe/unsubcribe/optout/opt_out/remove_me/no_more
 command: eu/i? <wish> <wished>
 """
 # Common words: a command only when nothing else is said, and never on a button.
 LONE_COMMANDS = r"""
-word alone: para/end/quit/cancel/cancela/cancele/cancelem/cancelar
+word alone: para/sai/saia/end/quit/cancel/cancela/cancele/cancelem/cancelar
 """
 UNSURE = r"""
-unsure word: chega/basta/fim/nao_quero/no_quiero/bloquear/bloqueado/bloqueada/spam/denunciar/cancelar_tudo/engano/desativar
+unsure word: bloquear/bloqueado/bloqueada/cancelar_tudo/engano/desativar/exclusao/remocao/cancelamento
+unsure word: chega/basta disso/ja/ne?
+unsure word: cancela/cancele/cancelem/cancelar isso
 unsure word: quero_cancelar/quiero_cancelar/i_want_to_cancel
 unsure word: nao_me_interessa/nao_me_interesso/no_me_interesa/not_interested
 unsure word: numero_errado/wrong_number/numero_equivocado
+"""
+# As the above, and only when nothing else is said: "no, the pay is too low" is about the pay.
+LONE_UNSURE = r"""
+unsure alone: chega/basta/fim/spam/denunciar/alto/nao_quero/no_quiero/nao_quero_nao
 """
 FILLERS = r"""
 filler: oi/oii/oiii/ola/opa/bom_dia/boa_tarde/boa_noite/hi/hello/hey/hola/buenos_dias/buenas_tardes/buenas_noches
 filler: por_favor/por_gentileza/favor/pfv/pfvr/pf/pls/plz/please/obrigado/obrigada/obg/grato/grata/valeu/thanks/thank_you/thx/gracias
 filler: ok/okay/desculpe/desculpa/ja/ya/imediatamente/immediately/urgente/entao/sim/yes/si/kk*/rs
+filler: pelo_amor_de_deus/por_deus/deus_me_livre/pela_ultima_vez/ultima_vez/lgpd/aff*/saco/que_saco/poxa/caramba
 filler: gente/pessoal/moco/moca/amigo/amiga/senhor/senhora/doutor/doutora/julia
 """
 
@@ -85,57 +113,98 @@ filler: gente/pessoal/moco/moca/amigo/amiga/senhor/senhora/doutor/doutora/julia
 
 SENTENCES = r"""
 refuses to receive:     <neg> eu? mais? <want> mais? ficar/continuar/seguir? receber/recebendo/ter mais? <object>/<from us>/$
-prefers not to receive: <wish>/favor/peco/solicito de/para/pra? nao mais? receber mais? <object>/<from us>/$
+prefers not to receive: <wish>/favor/peco/solicito/pedi/pedimos/pedindo de/para/pra? nao mais? receber mais? <object>/<from us>/$
 refuses contact:        <neg>/nao_mais <want>/<wish> mais? ser mais? <touched>
 refuses contact:        <neg> <want> mais? contato
 refuses our writing:    <neg> mais? <want> mais? que voce/voces/vc/vcs? me? <send>/<bother>
 refuses more:           <neg> eu? quero/queria/desejo/aceito receber? mais/nunca_mais <object>
 refuses messages:       <neg> eu? quero/queria/desejo/aceito/autorizo <message object>
-stop sending:           <stop> de me/nos? ficar/estar? me? <send> mais? <object>/<from us>/pra_mim/para_mim/$
-stop bothering:         <stop> de me/nos? ficar/estar? me? <bother>
-stop receiving:         <stop> de receber/recebendo mais? <object>/<from us>/$
+stop sending:           <stop> <adv>? de me/nos? ficar/estar? me? <send> mais? <object>/<from us>/pra_mim/para_mim/$
+stop sending:           <stop> de me/nos? <send>/<bother> e/ou me/nos? <send>/<bother> mais? <object>/<from us>/$
+stop bothering:         <stop> <adv>? de me/nos? ficar/estar? me? <bother>
+stop receiving:         <stop> <adv>? de receber/recebendo mais? <object>/<from us>/$
 stop the messages:      <halt> de/com? o_envio/o_recebimento/envio/recebimento/envios/<message object>
 do not send:            <neg> mais? me/nos? mais? <send> me? mais? pra_mim? <object>
-do not send:            <neg> me/nos <send> $
+stop the messages:      para com/de <message object>
+no more messages:       sem mais <message object>
+do not send:            <neg> me/nos <write> $
+do not send:            <neg> e/eh pra/para/p me/nos? <send> mais? <object>/$
+asked not to send:      <ask that> que/q voces/vcs? <neg> mais? me/nos? mand*/envi*/contat*/escrev* mais? <object>/<from us>/$
+did not ask for it:     <neg> pedi/pedimos/solicitei/solicitamos <message object>
+do not contact:         <neg> mais? entre/entrem/entra/entrar mais? em_contato
 do not send more:       <neg> me/nos? <send> me? mais <from us>/pra_mim/$
 do not send more:       <neg> me/nos? mais me? <send> <from us>/pra_mim/$
 do not bother:          <neg> me/nos? mais? me? <bother> me? mais? <from us>/$
 remove me:              <remove> me/eu? <of my> <list>/<my thing>
-take me out:            me/nos <take out> daqui/disso/dessa/desse/$
-asked to stop:          quero/queria/queremos/gostaria que/q voces/vcs? pare/parem $
-asks for removal:       <removal> <of my> <list>/<my thing>/recebimento/<message>
+take me out:            me/nos <take out> daqui/disso/dai/$
+take me out:            me/nos <take out> dessa/desse/nessa/nesse $
+blocks us:              me <block> ai?/daqui?/por_ai?/$
+blocks us:              <block> <of my> numero/contato/telefone/celular
+asks for removal:       <wish>/peco_para/peco_pra/exijo/solicito ser <removed>
+asked to stop:          quero/queria/queremos/gostaria/exijo/peco/solicito/pedi que/q voces/vcs? pare/parem/parassem $
+asked to stop:          voces/vcs pararem $
+asked to stop:          voces/vcs podem/poderiam parar $
+stop the messages:      <stop> com/de/com_esse/com_este/de_fazer/com_o/de_mandar spam
+refuses messages:       <neg> quer/querem mais? receber mais? <message object>
+struck off:             dar/da/de/deem/dem/deu/dou/quero baixa do/da/no/na/em <of my> <list>/<my thing>
+asks for removal:       <removal> <of my> <list>/<my thing>/recebimento/envio/<message>
 asked to stop:          pedir/pedi/peco/pedindo/solicitei/falei pra/para/que/p voces/vcs? pararem/parem/parar $
-unsubscribes:           descadastr*/desinscrev*
+asked to stop:          <pedir> pra/para/que/p me <remove>/tirarem/removerem/excluirem/retirarem/descadastr*
+asked to stop:          pedir/pedi/peco/pedindo/solicitei/falei pra/para/p sair $
+typed it:               digitei/respondi/respondo/mandei/enviei sair/parar/stop
+unsubscribes:           descadastr*/desinscr*/desassin*
+chose not to receive:   optar/opto/optei/escolho por? nao_receber/sair
 leaves the list:        sair da/das/do/dos/dessa/desse/desta/deste/nessa seu/sua/meu/de_sua/de_seu? <list>/<message>
+leaves the list:        me retiro/retirar da/do/dessa/desse/desta/deste <list>
 leaves the list:        sair de_sua/de_seu? <list>/daqui/disso
 leaves the list:        nao quero mais? fazer_parte/participar mais? <of my> <list>/disso
 asks how to leave:      como eu? faco/faz/fazer/posso/consigo? pra/para/p? eu? sair/parar/me_descadastrar/nao_receber mais? $
-withdraws consent:      revog*/retir*/cancel*/withdraw/revoke o/a? meu/minha/my? <consent>
+asks how to leave:      como eu? paro/deixo/parar/paramos de receber mais? <object>/<from us>/$
+asks how to leave:      como eu? saio/sair/saimos da/das/do/dessa/desse/desta/deste/daqui <list>/<message>/$
+asks how to leave:      como/onde eu? cancelo/cancelar/desativo/desativar o_recebimento/recebimento/o_envio/envio/envios/<message object>
+asks how to leave:      como/onde eu? cancelo/cancelar a/o/minha/meu? inscricao/assinatura/cadastro
+asks how to leave:      como eu? me descadastr*/desinscrev*
+withdraws consent:      revog*/retir*/cancel*/withdraw/revoke o/a? meu/minha/my/mi? <consent>
+forbids use of data:    <neg> autorizo/permito/aceito mais? o/esse/este? envio/contato
+forbids use of data:    <neg> concordo com o_envio/o_contato/<message object>
+forbids use of data:    <neg> dou permissao/autorizacao/consentimento
 forbids use of data:    nao autorizo mais? o? uso/contato/envio/tratamento
-peace:                  me deixa/deixe/deixem em_paz/quieto/quieta
+never agreed:           <neg> <agreed> <some>? contato/envio/<message>
+never agreed:           <neg> <asked for> voces/vcs/que_voces/que_vcs/para/pra a? me? mandar*/enviar*/contatar*/mandassem/enviassem/receber
+peace:                  me? deixa/deixe/deixem me? em_paz/quieto/quieta/sossegado/sossegada
 peace:                  deixa/deixe/deixem eu/a_gente em_paz
-peace:                  me esquece/esqueca/esquecam
-stop sending:           stop <sending> to? me/us/this_number/<object>/$
-stop the messages:      stop/cancel/end/block my/with? <message object>
+peace:                  me esquece/esqueca/esquecam $
+stop sending:           stop/quit/cease <sending> to? me/us/this_number/<object>/$
+stop receiving:         want_to/like_to/wish_to/please/how_do_i/how_can_i/let_me stop receiving/getting
+stop the messages:      stop/cancel/end/block/cease my/with? <message object>
 do not send:            do_not/dont/never ever? <contact me> to? me/us/this_number/<object>/$
 refuses to receive:     do_not/dont/no_longer/never want/wish/wanna/care to? receive/receiving/get/getting/hear_from
 refuses to receive:     do_not/dont/no_longer/never want/wish/wanna/care to? be contacted/messaged/texted
 refuses to receive:     do_not/dont/no_longer/never want/wish/wanna/care to? <object>
 no more messages:       no_more <message object>
-remove me:              remove/delete/take/erase/get me_off/me_from/me_out/my_number/my_name/my_contact/my_phone/my_data/my_info*
-unsubscribes:           unsub/unsubscrib*/unsubcrib*/opt_out/opt_me_out/opting_out/cancel_subscription/cancel_my_subscription
+remove me:              remove/delete/take/erase/get/lose me_off/me_from/me_out/my_number/my_name/my_contact/my_phone/my_data/my_info*
+do not send:            do_not/dont/never call/text/message/contact or/and call/text/message/contact
+remove me:              want_to/like_to/wish_to/asked_to be removed/deleted/unsubscribed/taken_off
+remove me:              remove/take/delete/erase from/off your/the/this? list
+unsubscribes:           unsub/unsubscribe/unsubscribing/unsubcribe/un_subscribe/opt_out/opt_me_out/opting_out
+unsubscribes:           cancel my? subscription
+unsubscribes:           end/stop my/this? subscription
 peace:                  leave_me_alone
 stop sending:           deja/deje/dejen/dejar/dejad/para/paren/parar de <mandar> <object>/me/$
-stop receiving:         deja/deje/dejen/dejar de recibir <object>
+stop receiving:         deja/deje/dejen/dejar/parar/para/paren de recibir <object>/$
 refuses to receive:     no quiero/deseo/quisiera/acepto/autorizo mas/seguir? recibir/recibiendo mas? <object>/<from us>/$
 refuses our writing:    no quiero/deseo/quisiera/acepto/autorizo que me escrib*/mand*/envi*/contact*
-refuses messages:       no quiero/deseo/quisiera/acepto/autorizo mas? <message object>
+refuses messages:       no quiero/deseo/quisiera/acepto/autorizo mas? <message object>/el_envio/el_contacto/mas_informacion/contacto
+do not send:            no mand*/envi*/escrib* mas <message object>
 do not send:            no me mand*/envi*/escrib*/contact*/molest* mas/<object>/$
 remove me:              borr*/elimin*/quit*/sac*/saqu* de_la_lista/de_su_lista/de_tu_lista/de_esta_lista/de_aqui
 remove me:              borr*/elimin*/quit*/sac*/saqu* mi_numero/mis_datos/mi_contacto
-unsubscribes:           dar/darme/dame/deme/denme/den/doy de_baja
+unsubscribes:           dar/darme/darse/dame/deme/denme/den/doy de_baja
 unsubscribes:           quiero/solicito/pido la? baja $
-unsubscribes:           desuscri*/cancelar_suscripcion/cancelar_mi_suscripcion/cancelar_la_suscripcion
+no more messages:       no_mas/basta_de/basta_ya_de/ni_un <message object>
+leaves the list:        quiero/quisiera/deseo/como/puedo salir/salgo/salirme de_la/de_su/de_esta/de_tu lista/<message>
+unsubscribes:           desuscri*/cancel* mi/la? suscripcion
+unsubscribes:           desuscri*/desuscribir
 peace:                  dejenme/dejeme/dejame en_paz
 """
 
@@ -145,17 +214,25 @@ DOUBTS = r"""
 stop sending something:   <stop> de me? <send> <word>
 stop sending something:   stop sending <word>
 do not send more of it:   <neg> me? <send> me? mais <word>
-no need to send:          <neg> precisa/precisam mais? me? <write>
+no need to send:          <neg> precisa/precisam mais? me? <write> mais? <object>/<from us>/$
 does not want this:       <neg> quero isso/isto/nada/mais_participar/mais_fazer_parte $
 does not want this:       <neg> quero mais saber
 does not want this:       no quiero eso/esto/nada $
 sends us away:            sai/saiam/some/suma/sumam daqui $
-not interested:           nao_tenho/nao_tenho_mais/sem/sem_mais/perdi_o interesse
+how to cancel:            como/onde eu? cancelo/cancelar/desativo/saio/paro $
+how to cancel:            como eu? faco/posso/faz/fazer/consigo pra/para/p? cancelar/desativar $
+not interested:           nao_tenho/nao_tenho_mais/sem/sem_mais/perdi_o interesse $
+not interested:           nao_tenho/sem/perdi_o mais? interesse em/nas/nos/por/nisso/nessas <message>/<shifts>/contato/trabalhar/$
 not interested:           not_interested/no_me_interesa
 complains:                <neg> param de me? <send>/<bother>
 complains:                isso/isto/this e/eh/is spam/golpe/assedio
 complains:                chega/cansei/cansado/cansada de receber/tanta
-threatens:                vou/irei/vamos/will/voy_a te/os/voces/vcs/ter_que? bloque*/denunci*/report*/process*/block
+threatens:                vou/irei/vamos/will/voy_a te/os/voces/vcs/ter_que bloque*/denunci*/report*/process*/block
+threatens:                <going to> <threat> voces/vcs/you/los/$
+threatens:                <going to> <threat> o/este/esse/seu/aqui? numero/contato
+threatens:                <message>/assim/continuar/parar/pararem/insistir eu? vou? bloqueio/denuncio/processo/<threat>
+had enough:               <neg> aguento/aguentamos/suporto mais receber? <message object>
+said so before:           disse/falei/avisei/respondi que/q <neg> quero mais? $
 wrong person:             numero/pessoa/contato/wrong errado/errada/number/person/equivocado
 wrong person:             foi/e/eh engano
 wrong person:             nao_sou o/a? dr/dra/doutor/doutora/medico/medica
@@ -169,6 +246,11 @@ NEGATIONS = r"""
 not: <neg> <intends> pare/parem/parar/sair/saia/saiam/cancelar/cancele/cancelem/remover/remova/removam/excluir/exclua/excluam
 not: <neg> <intends> deixar_de/deixe_de/deixem_de/descadastr*/desinscrev*/bloque*
 not: <neg> <intends> me? tirar/tire/tirem/descadastr*
+not: <neg> tira/remove/exclui/apaga/deleta/retira/cancela meu/minha/o/a
+not: <neg> me tira/remove/exclui/apaga/deleta/retira
+not: <neg> <intends> ser <removed>
+shift: <remove>/<take out>/tirou/tiraram me/eu/o/meu/nome? meu/nome? nome? da/do/desta/deste/dessa/desse/na/no/das/dos <schedule>
+shift: remove/take/removed me/us/my_name? off/from the/this/my/that? <word>? <schedule>
 not: do_not/dont/never/no_need_to/not_going_to ever? stop/unsubscribe/cancel/remove/opt/quit
 not: no quiero/voy_a/deseo/me dej*/sal*/dar*/cancel*/quit*/par*
 """
@@ -186,6 +268,7 @@ channel:   em_audio/de_audio/de_voz/por_email/por_e_mail
 shift:     plantao/plantoes/escala/escalas/turno/turnos/shift/schedule/rota/guardia/curso/evento/consulta/reuniao/cirurgia <word>
 shift:     sabado/domingo/segunda/terca/quarta/quinta/sexta <word>
 shift:     da/do/de/na/no/the/la/el plantao/escala/turno/shift/schedule/rota/guardia/sabado/domingo $
+not stopping: nao/n/nunca para/param de
 condition: se_eu quiser/quisesse/precisar
 condition: caso_eu/if_i_want/if_i_wanted/if_i_wish/si_quiero/si_quisiera
 others:    colega/colegas/esposa/marido/paciente/pacientes/chefe/irma/irmao/minha_mae/meu_pai/coworker/colleague/friend/wife/husband
@@ -231,6 +314,9 @@ def _either(words: Iterable[str]) -> str:
 
 
 _VOCABULARY = _read_words()
+# "Offers of shifts" are messages; what is said about them is not said about a shift.
+_SHIFTS = f"{_VOCABULARY['shift']}|{_VOCABULARY['shifts']}"
+OFFERS = re.compile(rf"(?P<message>\b{_VOCABULARY['message']}) (?:de|do|da|dos|das|sobre|com|about) (?:{_SHIFTS})$")
 _REPEATED = ("<of my>", "<intends>")  # these end in a space of their own, or are empty
 
 
