@@ -64,8 +64,8 @@ with person as (
     order by n
     returning id, opted_in_at
 )
-insert into consents (contact_id, purpose, act, source, text_shown, text_version, evidence, at, recorded_at, recorded_by)
-select person.id, 'marketing', 'granted', 'form', 'Quero receber plantões.', 'v1', '{"form": "benchmark"}', person.opted_in_at,
+insert into consents (contact_id, purpose, act, source, private, at, recorded_at, recorded_by)
+select person.id, 'marketing', 'granted', 'form', 'sealed'::bytea, person.opted_in_at,
        person.opted_in_at, 'benchmark'
 from person
 order by person.id;

@@ -224,26 +224,63 @@ create index chips_due on warmer.chips using btree (look_again_at, portfolio_id,
 create index chips_phone on warmer.chips using btree (display_phone);
 create index chips_portfolio on warmer.chips using btree (portfolio_id);
 
+create table warmer.consent_leaves (
+    consent_id bigint not null,
+    seal_id bigint not null,
+    place integer not null,
+    leaf bytea not null,
+    constraint consent_leaves_pkey primary key (consent_id)
+);
+create index consent_leaves_seal on warmer.consent_leaves using btree (seal_id, place);
+create trigger consent_leaves_append_only before delete or update or truncate on warmer.consent_leaves for each statement execute function warmer.refuse_change();
+
+create table warmer.consent_seals (
+    id bigint not null,
+    leaves integer not null,
+    root bytea not null,
+    chain bytea not null,
+    sealed_at timestamptz not null,
+    constraint consent_seals_pkey primary key (id),
+    constraint consent_seals_leaves_check check ((leaves > 0))
+);
+create trigger consent_seals_append_only before delete or update or truncate on warmer.consent_seals for each statement execute function warmer.refuse_change();
+
+create table warmer.consent_texts (
+    digest bytea not null,
+    version text,
+    body text,
+    constraint consent_texts_pkey primary key (digest)
+);
+create trigger consent_texts_append_only before delete or update or truncate on warmer.consent_texts for each statement execute function warmer.refuse_change();
+
 create table warmer.consents (
     id bigint generated always as identity not null,
     contact_id bigint not null,
     purpose text not null,
     act text not null,
     source text not null,
-    text_shown text,
-    text_version text,
-    evidence jsonb default '{}'::jsonb not null,
+    text_digest bytea,
+    refers_to bigint,
+    private bytea,
     at timestamptz not null,
+    zone text,
     recorded_at timestamptz not null,
     recorded_by text not null,
     constraint consents_pkey primary key (id),
     constraint consents_act_check check ((act = any (array['granted'::text, 'withdrawn'::text]))),
-    constraint consents_check check (((act = 'withdrawn'::text) or (evidence <> '{}'::jsonb))),
+    constraint consents_check check (((act = 'withdrawn'::text) or (private is not null) or (refers_to is not null))),
     constraint consents_purpose_check check ((purpose = any (array['marketing'::text, 'utility'::text]))),
-    constraint consents_contact_id_fkey foreign key (contact_id) references warmer.contacts(id)
+    constraint consents_contact_id_fkey foreign key (contact_id) references warmer.contacts(id),
+    constraint consents_text_digest_fkey foreign key (text_digest) references warmer.consent_texts(digest)
 );
 create index consents_contact on warmer.consents using btree (contact_id, purpose, at desc, id desc);
 create trigger consents_append_only before delete or update or truncate on warmer.consents for each statement execute function warmer.refuse_change();
+create trigger consents_noted after insert on warmer.consents referencing new table as added for each statement execute function warmer.note_consents();
+
+create table warmer.consents_open (
+    consent_id bigint not null,
+    constraint consents_open_pkey primary key (consent_id)
+);
 
 create table warmer.contacts (
     id bigint generated always as identity not null,
@@ -270,6 +307,7 @@ create table warmer.contacts (
     last_accepted_at timestamptz,
     created_at timestamptz not null,
     updated_at timestamptz not null,
+    secret uuid default gen_random_uuid(),
     constraint contacts_pkey primary key (id),
     constraint contacts_phone_key_key unique (phone_key),
     constraint contacts_chip_id_fkey foreign key (chip_id) references warmer.chips(id)
@@ -677,6 +715,21 @@ create table warmer.workers (
     constraint workers_pkey primary key (name)
 );
 
+create or replace function warmer.consent_line(said warmer.consents)
+ returns text
+ language sql
+ immutable
+ set search_path to 'pg_catalog'
+as $function$
+    select concat_ws(
+        '|', 'consent 1', (said).id, (said).contact_id, (said).purpose, (said).act, to_json((said).source),
+        coalesce(encode((said).text_digest, 'hex'), ''), coalesce((said).refers_to::text, ''),
+        coalesce(encode(sha256((said).private), 'hex'), ''),
+        to_char((said).at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), to_json(coalesce((said).zone, '')),
+        to_char((said).recorded_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), to_json((said).recorded_by)
+    )
+$function$;
+
 create or replace function warmer.drop_months(before timestamptz)
  returns integer
  language plpgsql
@@ -768,6 +821,18 @@ BEGIN
 END;
 $function$;
 
+create or replace function warmer.note_consents()
+ returns trigger
+ language plpgsql
+ security definer
+ set search_path to 'warmer', 'pg_catalog'
+as $function$
+begin
+    insert into consents_open (consent_id) select added.id from added;
+    return null;
+end
+$function$;
+
 create or replace function warmer.refuse_change()
  returns trigger
  language plpgsql
@@ -791,7 +856,11 @@ grant delete, insert, select, update on warmer.chip_counts to warmer_app;
 grant delete, insert, select, update on warmer.chip_days to warmer_app;
 grant delete, insert, select, update on warmer.chip_months to warmer_app;
 grant delete, insert, select, update on warmer.chips to warmer_app;
+grant insert, select on warmer.consent_leaves to warmer_app;
+grant insert, select on warmer.consent_seals to warmer_app;
+grant insert, select on warmer.consent_texts to warmer_app;
 grant insert, select on warmer.consents to warmer_app;
+grant delete, select on warmer.consents_open to warmer_app;
 grant delete, insert, select, update on warmer.contacts to warmer_app;
 grant delete, insert, select, update on warmer.conversations to warmer_app;
 grant delete, insert, select, update on warmer.decisions to warmer_app;
@@ -841,5 +910,6 @@ grant usage on sequence warmer.sends_id_seq to warmer_app;
 grant usage on sequence warmer.stops_id_seq to warmer_app;
 grant usage on sequence warmer.suppressions_id_seq to warmer_app;
 grant usage on sequence warmer.templates_id_seq to warmer_app;
+grant execute on function warmer.consent_line(said warmer.consents) to warmer_app;
 grant execute on function warmer.drop_months(before timestamptz) to warmer_app;
 grant execute on function warmer.ensure_month(at timestamptz) to warmer_app;

@@ -13,20 +13,28 @@ from julia_warmer.core.phone import key_of
 from julia_warmer.engine.contacts import ImportReport, import_contacts
 from julia_warmer.engine.contacts_csv import Proof, read_contacts, read_phone
 from julia_warmer.engine.errors import Wrong
+from julia_warmer.store.contacts import Consent, list_consents
 from julia_warmer.store.db import transaction
+from julia_warmer.store.seal import Seal
 from tests.conftest import Database
 
 AT = datetime(2026, 6, 1, 12, tzinfo=UTC)
+SEAL = Seal(bytes(32))
 PROOF = {"source": "form", "purpose": "marketing", "text_version": "v3", "evidence": {"form": "https://example.com/f"}}
 
 
 async def run(db: Database, text: str, *, at: datetime = AT, **given: Any) -> ImportReport:
     async with transaction(db.pool) as conn:
-        return await import_contacts(conn, io.StringIO(text), at=at, by="ana", **{**PROOF, **given})
+        return await import_contacts(conn, io.StringIO(text), at=at, by="ana", seal=SEAL, **{**PROOF, **given})
 
 
 async def one(db: Database, phone: str) -> asyncpg.Record:
     return await db.pool.fetchrow("select * from contacts where phone_key = $1", key_of(phone))
+
+
+async def ledger(db: Database, contact_id: int) -> list[Consent]:
+    async with db.pool.acquire() as conn:
+        return await list_consents(conn, contact_id, seal=SEAL, limit=10)
 
 
 def counts(report: ImportReport) -> dict[str, int]:
@@ -47,8 +55,9 @@ async def test_a_person_with_proof_may_be_written_to(db: Database):
     )
     assert (person["may_marketing"], person["may_utility"]) == (True, False)
     assert person["opted_in_at"] == datetime(2026, 5, 1, 12, tzinfo=UTC)  # nine in the morning where she lives
-    row = await db.pool.fetchrow("select * from consents")
-    assert (row["source"], row["text_version"], row["evidence"], row["recorded_by"]) == ("form", "v3", PROOF["evidence"], "ana")
+    row = (await ledger(db, person["id"]))[0]
+    assert (row.source, row.text_version, row.evidence, row.recorded_by) == ("form", "v3", PROOF["evidence"], "ana")
+    assert b"example.com" not in await db.pool.fetchval("select private from consents")
     assert await db.pool.fetchval("select what from audit_log") == "contacts imported"
 
 
@@ -77,10 +86,10 @@ async def test_a_cell_wins_over_what_was_given_for_the_file(db: Database):
         '+5531987654321;2026-05-01T09:00-03:00;in person;marketing+utility;v4;"{""by"":""Bia""}"\n'
     )
     await run(db, text)
-    rows = await db.pool.fetch("select * from consents order by purpose")
-    assert [row["purpose"] for row in rows] == ["marketing", "utility"]
-    assert {(row["source"], row["text_version"]) for row in rows} == {("in person", "v4")}
-    assert rows[0]["evidence"] == {"form": "https://example.com/f", "by": "Bia"}
+    rows = await ledger(db, (await one(db, "+5531987654321"))["id"])
+    assert sorted(row.purpose for row in rows) == ["marketing", "utility"]
+    assert {(row.source, row.text_version) for row in rows} == {("in person", "v4")}
+    assert rows[0].evidence == {"form": "https://example.com/f", "by": "Bia"}
 
 
 BAD_ROWS = [

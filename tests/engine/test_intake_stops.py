@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from julia_warmer.store.contacts import list_consents
 from tests.conftest import Database
 from tests.engine import scratch
 from tests.engine.incoming import (
@@ -181,8 +182,9 @@ async def test_an_old_request_that_comes_again_does_not_undo_a_new_grant(db: Dat
     signup = preference("signup", AT + timedelta(days=1), signup_id="s-1")
     await apply(db, signup, at=NOW + timedelta(days=1))
     assert await standing(db, person) == "marketing"
-    grant = await db.pool.fetchrow("select source, evidence from consents where act = 'granted' and source = 'signup'")
-    assert tuple(grant) == ("signup", {"signup_id": "s-1"})
+    async with db.pool.acquire() as conn:
+        grant = (await list_consents(conn, person, seal=SEAL, limit=1))[0]
+    assert (grant.act, grant.source, grant.evidence) == ("granted", "signup", {"signup_id": "s-1"})
     await apply(db, messages(word), at=NOW + timedelta(days=2))
     assert await standing(db, person) == "marketing"
 

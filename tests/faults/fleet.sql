@@ -59,8 +59,8 @@ returning id;
 
 -- name: add_consents -> none
 -- With the evidence.
-insert into consents (contact_id, purpose, act, source, evidence, at, recorded_at, recorded_by)
-select given.id, $purpose, 'granted', 'form', '{"form": "https://example.com"}', $since, $since, 'faults'
+insert into consents (contact_id, purpose, act, source, private, at, recorded_at, recorded_by)
+select given.id, $purpose, 'granted', 'form', 'sealed'::bytea, $since, $since, 'faults'
 from unnest($people::bigint[]) as given (id);
 
 -- name: plan_sends -> int

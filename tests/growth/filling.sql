@@ -78,8 +78,8 @@ order by n;
 
 -- name: add_consents -> none
 -- The proof of each.
-insert into consents (contact_id, purpose, act, source, text_shown, text_version, evidence, at, recorded_at, recorded_by)
-select n, 'marketing', 'granted', 'form', 'Quero receber plantões.', 'v1', '{"form": "growth"}', $at::timestamptz - interval '61 days',
+insert into consents (contact_id, purpose, act, source, private, at, recorded_at, recorded_by)
+select n, 'marketing', 'granted', 'form', 'sealed'::bytea, $at::timestamptz - interval '61 days',
        $at - interval '61 days', 'growth'
 from generate_series(1, 200000) as n
 order by n;

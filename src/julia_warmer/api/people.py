@@ -289,12 +289,12 @@ def _number(phone: str) -> str:
 
 
 @router.get("/warmer/contacts/{phone}", name="read_contact")
-async def read_contact(phone: Phone, conn: Conn) -> ContactView:
+async def read_contact(phone: Phone, conn: Conn, parts: InParts) -> ContactView:
     """One person by phone, however it is written, with the ledger of their consents."""
     found = await contacts.read_contact(conn, key_of(_number(phone)))
     if found is None:
         raise NotFound("nobody with this number is known", mend="import them with the proof of their consent")
-    consents = await contacts.list_consents(conn, found.id, limit=CONSENTS_MAX)
+    consents = await contacts.list_consents(conn, found.id, seal=parts.seal, limit=CONSENTS_MAX)
     view = ContactView.model_validate(found)
     return view.model_copy(update={"consents": [ConsentView.model_validate(row) for row in consents]})
 
@@ -331,7 +331,7 @@ async def import_contacts(
     stream = io.TextIOWrapper(io.BytesIO(body), encoding="utf-8-sig", newline="")
     sheet = await asyncio.to_thread(read_contacts, stream, proof, at=at)
     async with transaction(parts.pool) as conn:
-        report = await store_contacts(conn, sheet, audience=audience, at=at, by=by)
+        report = await store_contacts(conn, sheet, audience=audience, seal=parts.seal, at=at, by=by)
     return ImportView(
         read=report.read,
         imported=report.imported,

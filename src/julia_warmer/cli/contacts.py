@@ -73,7 +73,7 @@ def import_(
 
 
 async def _store(act: Act, sheet: Sheet, audience: str) -> ImportReport:
-    return await store_contacts(act.conn, sheet, audience=audience, at=act.at, by=act.by)
+    return await store_contacts(act.conn, sheet, audience=audience, seal=act.seal(), at=act.at, by=act.by)
 
 
 def _read(file: Path, proof: Proof, *, shown: bool) -> Sheet:
@@ -164,7 +164,7 @@ def show(
         suppressions = await lookup.list_suppressions(act.conn, key, limit=ROWS_SHOWN)
         if contact is None:
             return Known(None, (), suppressions, ())
-        consents = await store.list_consents(act.conn, contact.id, limit=ROWS_SHOWN)
+        consents = await store.list_consents(act.conn, contact.id, seal=act.seal(), limit=ROWS_SHOWN)
         return Known(contact, consents, suppressions, await lookup.list_sends(act.conn, contact.id, limit=ROWS_SHOWN))
 
     known = do(work)

@@ -98,7 +98,7 @@ async def _furnish(parts: Parts, spec: WorldSpec, *, clock: Clock) -> None:
     await upkeep.sync_templates(parts, at=at)
     async with transaction(parts.pool) as conn:
         await upkeep.ensure_partitions(conn, at=at)
-        await import_contacts(conn, _people(spec), at=at, by=BY)
+        await import_contacts(conn, _people(spec), seal=parts.seal, at=at, by=BY)
         for chip in chips:
             await setup.add_campaign(conn, _campaign(chip, spec), at=at, by=BY)
     await _write_in(parts, spec, clock=clock)

@@ -11,6 +11,7 @@ from julia_warmer.store import contacts as store
 from julia_warmer.store.audit import record_act
 from julia_warmer.store.contacts import Grant, Person
 from julia_warmer.store.db import Connection
+from julia_warmer.store.seal import Seal
 
 AUDIENCE = "all"
 
@@ -36,6 +37,7 @@ async def import_contacts(
     *,
     at: datetime,
     by: str,
+    seal: Seal,
     source: str | None = None,
     purpose: str | None = None,
     text: str | None = None,
@@ -47,20 +49,20 @@ async def import_contacts(
     """Import lines of CSV. What is given here holds for every row whose own cell is empty. Raises Wrong for a file that cannot be used."""
     proof = Proof(source=source, purpose=purpose, text=text, text_version=text_version, evidence=evidence or {})
     sheet = await asyncio.to_thread(read_contacts, stream, proof, at=at, progress=progress)
-    return await store_contacts(conn, sheet, audience=audience, at=at, by=by)
+    return await store_contacts(conn, sheet, audience=audience, seal=seal, at=at, by=by)
 
 
-async def store_contacts(conn: Connection, sheet: Sheet, *, at: datetime, by: str, audience: str = AUDIENCE) -> ImportReport:
+async def store_contacts(conn: Connection, sheet: Sheet, *, seal: Seal, at: datetime, by: str, audience: str = AUDIENCE) -> ImportReport:
     """Write what was read. Opt-outs that come in meanwhile wait or win: contacts are locked before their standing is worked out."""
     await store.wait_turn(conn)
     rows, suppressed = await _drop_suppressed(conn, sheet.rows)
     people = _people(rows)
     added = await store.add_contacts(conn, list(people.values()), audience=audience, at=at)
-    ids = await store.lock_contacts(conn, list(people))
+    known = await store.lock_contacts(conn, list(people))
     changed = await store.change_contacts(conn, [person for key, person in people.items() if key not in added], at=at)
-    granted = await store.add_grants(conn, _grants(rows), at=at, by=by)
+    granted = await store.add_grants(conn, _grants(rows), known, seal=seal, at=at, by=by)
     await store.refresh_standing(conn, sorted(granted), at=at)
-    updated = sum(ids[key] in changed or ids[key] in granted for key in people if key not in added)
+    updated = sum(known[key].id in changed or known[key].id in granted for key in people if key not in added)
     report = ImportReport(
         read=sheet.read,
         imported=len(added),

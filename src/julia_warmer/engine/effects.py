@@ -88,7 +88,7 @@ def _strange(events: Sequence[Event], scene: Scene) -> list[StatusFact]:
 async def _take_effect(conn: Connection, new: Sequence[Event], early: list[Said], scene: Scene, *, at: datetime, seal: Seal) -> None:
     opt_outs = [event for event in new if isinstance(event, OptOutRequested)]
     if opt_outs:
-        await apply_opt_outs(conn, opt_outs, at=at)  # done before the 200 already, unless the database refused something then
+        await apply_opt_outs(conn, opt_outs, seal=seal, at=at)  # done before the 200 already, unless the database refused something then
     messages = await _keep_messages(conn, new, scene, at=at, seal=seal)
     said = [*early, *_said(new, scene), *await _credit(conn, messages, opt_outs, scene)]
     moved = await facts.move_sends(conn, said, undeliverable=[fold.UNDELIVERABLE], limited=[fold.LIMITED], no_failure=NO_FAILURE)
@@ -97,7 +97,7 @@ async def _take_effect(conn: Connection, new: Sequence[Event], early: list[Said]
     await _open_windows(conn, new, messages, opt_outs, scene, counting, at=at)
     await judge_people(conn, moved, messages, scene, at=at)
     await rename_people(conn, new, scene, at=at)
-    await resume_people(conn, new, scene, at=at)
+    await resume_people(conn, new, scene, seal=seal, at=at)
     _count_moves(moved, counting)
     await _count_signs(conn, new, scene.places, counting)
     await facts.add_counts(conn, counting)

@@ -113,7 +113,7 @@ async def receive_all(conn: Connection, deliveries: Sequence[Delivery], *, at: d
         return [Receipt(row.id, row.repeated) for row in kept]
     stops = await _stop(conn, [event for one in new for event in one.urgent], at=at)
     asked = [(one.digest, event) for one in new for event in one.urgent if isinstance(event, OptOutRequested)]
-    done = await _opt_out(conn, [event for _, event in asked], at=at)
+    done = await _opt_out(conn, [event for _, event in asked], seal=seal, at=at)
     return [_receipt(one, row, asked, done, stops) for one, row in zip(deliveries, kept, strict=True)]
 
 
@@ -165,17 +165,17 @@ async def _stop(conn: Connection, events: Sequence[Event], *, at: datetime) -> i
         return sum([await _stop(conn, [event], at=at) for event in events]) if len(events) > 1 else 0
 
 
-async def _opt_out(conn: Connection, requests: Sequence[OptOutRequested], *, at: datetime) -> list[OptedOut]:
+async def _opt_out(conn: Connection, requests: Sequence[OptOutRequested], *, seal: Seal, at: datetime) -> list[OptedOut]:
     """Carry out opt-outs, one by one if the database refuses them together."""
     if not requests:
         return []
     try:
         async with conn.transaction():
-            return await stop_people(conn, requests, at=at)
+            return await stop_people(conn, requests, seal=seal, at=at)
     except REFUSALS:
         if len(requests) == 1:
             return [OptedOut(False)]
-        return [done for request in requests for done in await _opt_out(conn, [request], at=at)]
+        return [done for request in requests for done in await _opt_out(conn, [request], seal=seal, at=at)]
 
 
 # ------------------------------------------------------------------ after it

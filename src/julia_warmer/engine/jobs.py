@@ -19,7 +19,7 @@ from pgqueuer.models import Job, Schedule
 from pgqueuer.ports.driver import NotifyCallback
 
 from julia_warmer.clock import Clock
-from julia_warmer.engine import dispatch, intake, plan, restore, retention, review, route, spool, upkeep
+from julia_warmer.engine import consents, dispatch, intake, plan, restore, retention, review, route, spool, upkeep
 from julia_warmer.engine.parts import Parts
 from julia_warmer.engine.wake import CHANNEL, Step, queue, wake
 from julia_warmer.store import jobs, platform
@@ -101,6 +101,12 @@ async def _fold(parts: Parts, clock: Clock) -> bool:
         return await upkeep.fold_counts(conn, at=clock.now()) == upkeep.FOLD_MAX
 
 
+async def _seal(parts: Parts, clock: Clock) -> bool:
+    async with transaction(parts.pool) as conn:
+        sealed = await consents.seal_consents(conn, at=clock.now())
+    return sealed == consents.LEAVES_MAX
+
+
 async def _tidy(parts: Parts, clock: Clock) -> bool:
     async with transaction(parts.pool) as conn:
         await upkeep.tidy_up(conn, at=clock.now())
@@ -130,6 +136,7 @@ RHYTHMS: dict[Step, Rhythm] = {
     Step.TEMPLATES: Rhythm(_templates, "*/5 * * * * 0"),
     Step.PARTITIONS: Rhythm(_partitions, "17 * * * * 0"),
     Step.FOLD: Rhythm(_fold, "23 * * * * 0"),
+    Step.SEAL: Rhythm(_seal, "0 * * * * 0"),
     Step.TIDY: Rhythm(_tidy, "31 4 * * * 0"),
 }
 

@@ -13,9 +13,11 @@ from julia_warmer.core.events import Event, MessageReceived, NumberChanged, OptI
 from julia_warmer.core.phone import e164_with_ninth
 from julia_warmer.engine.scene import Scene, names_in, new_names_in
 from julia_warmer.store import contacts, people
+from julia_warmer.store.consents import seal_private
 from julia_warmer.store.db import Connection
 from julia_warmer.store.facts import Moved
 from julia_warmer.store.people import PLATFORM_SOURCES, Names, Warmth
+from julia_warmer.store.seal import Seal
 
 SINCE_MAX = timedelta(days=16)  # how far back earlier facts may still matter: twice the longest delay of a webhook
 ENGAGEMENT_WEIGHT = 4.0  # the engagement that a contact was imported with counts like so many messages
@@ -97,14 +99,15 @@ async def _move(conn: Connection, event: NumberChanged, scene: Scene, *, at: dat
     return [moved.taken]
 
 
-async def resume_people(conn: Connection, new: Sequence[Event], scene: Scene, *, at: datetime) -> None:
+async def resume_people(conn: Connection, new: Sequence[Event], scene: Scene, *, seal: Seal, at: datetime) -> None:
     """WhatsApp's marketing switch and sign-up page, by the facts' own time: what was said last holds."""
     signups = {
         (contact_id, event.signup_id): event.at
         for event in new
-        if isinstance(event, SignupReceived) and (contact_id := scene.contact_of(event)) is not None
+        if isinstance(event, SignupReceived) and (contact_id := scene.contact_of(event)) in scene.persons and contact_id is not None
     }
-    await people.sign_up(conn, [key[0] for key in signups], [key[1] for key in signups], list(signups.values()), at=at)
+    privates = [seal_private({"signup_id": signup_id}, scene.persons[contact_id].secret, seal) for contact_id, signup_id in signups]
+    await people.sign_up(conn, [key[0] for key in signups], privates, list(signups.values()), at=at)
     switched = {
         contact_id
         for event in new

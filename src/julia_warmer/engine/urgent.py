@@ -20,6 +20,7 @@ from julia_warmer.store.db import Connection
 from julia_warmer.store.facts import SendRef
 from julia_warmer.store.people import Names, OptOut
 from julia_warmer.store.platform import Alert, ChipPauses, TemplateName
+from julia_warmer.store.seal import Seal
 
 NEEDS_SEND = frozenset({hard.HELD_DROPPED, *hard.TEMPLATE_CODES})  # codes whose meaning depends on the send that failed
 PLATFORM = "platform"
@@ -143,15 +144,18 @@ class OptedOut:
     calling: tuple[int, ...] = ()
 
 
-async def apply_opt_outs(conn: Connection, requests: Sequence[OptOutRequested], *, at: datetime) -> tuple[int, list[int]]:
+async def apply_opt_outs(
+    conn: Connection, requests: Sequence[OptOutRequested], *, seal: Seal | None = None, at: datetime
+) -> tuple[int, list[int]]:
     """Stop these people. Returns how many requests were new, and the sends to them whose request may be under way."""
-    done = await stop_people(conn, requests, at=at)
+    done = await stop_people(conn, requests, seal=seal, at=at)
     return sum(one.is_new for one in done), sorted({send_id for one in done for send_id in one.calling})
 
 
-async def stop_people(conn: Connection, requests: Sequence[OptOutRequested], *, at: datetime) -> list[OptedOut]:
+async def stop_people(conn: Connection, requests: Sequence[OptOutRequested], *, seal: Seal | None = None, at: datetime) -> list[OptedOut]:
     """Stop these people: their consent, their name on the list, their planned and claimed messages. As often as one likes.
 
+    Without `seal` the ledger keeps that they asked, and not by which message.
     Returns for each request what it did: its 200 waits for the calls that are under way.
     """
     names = [names_of(request.phone, request.user_id) for request in requests]
@@ -160,7 +164,7 @@ async def stop_people(conn: Connection, requests: Sequence[OptOutRequested], *, 
     asked = [_opt_outs(request, name, ids, locked) for request, name, ids in zip(requests, names, found, strict=True)]
     new = await people.drop_recorded(conn, [one for of_request in asked for one in of_request])
     await people.add_suppressions(conn, new)
-    await people.withdraw(conn, new, at=at)
+    await people.withdraw(conn, new, {person.id: person.secret for person in locked.values()}, seal=seal, at=at)
     await contacts.refresh_standing(conn, sorted({one.contact_id for one in new if one.contact_id is not None}), at=at)
     await people.cancel_sends(conn, _purposes(new), reason="asked to stop", at=at)
     calling = await people.list_calling(conn, sorted(locked))

@@ -28,6 +28,7 @@ class Step(StrEnum):
     TEMPLATES = "templates"
     PARTITIONS = "partitions"
     FOLD = "fold"
+    SEAL = "seal"
     TIDY = "tidy"
 
 

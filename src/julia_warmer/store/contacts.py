@@ -1,11 +1,14 @@
 """Typed calls for people and their consents. It must not know files, forms or what a grant needs: `engine/contacts` does."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
+from julia_warmer.store.consents import add_texts, digest_of, open_private, seal_private
 from julia_warmer.store.db import Connection, load
+from julia_warmer.store.seal import Seal
 
 queries = load(__file__)
 
@@ -26,6 +29,7 @@ class Known:
 
     id: int
     phone_key: str
+    secret: UUID | None = field(repr=False)  # what the ledger's sealed fields about this person open by; None: erased
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,8 +96,28 @@ class Consent:
     source: str
     text_shown: str | None
     text_version: str | None
-    evidence: dict[str, Any]
+    evidence: dict[str, Any]  # empty when the person was erased
     at: datetime
+    zone: str | None  # the person's, when it was said
+    recorded_at: datetime
+    recorded_by: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConsentRow:
+    """One row of the ledger as it is stored."""
+
+    id: int
+    purpose: str
+    act: str
+    source: str
+    text_shown: str | None
+    text_version: str | None
+    private: bytes | None
+    refers_to: int | None
+    secret: UUID | None = field(repr=False)
+    at: datetime
+    zone: str | None
     recorded_at: datetime
     recorded_by: str
 
@@ -121,9 +145,9 @@ async def add_contacts(conn: Connection, people: Sequence[Person], *, audience: 
     return {row["phone_key"] for row in rows}
 
 
-async def lock_contacts(conn: Connection, phone_keys: Sequence[str]) -> dict[str, int]:
-    """Lock these people; returns the id of each key."""
-    return {known.phone_key: known.id for known in await queries.lock_contacts.fetch_as(Known, conn, phone_keys=phone_keys)}
+async def lock_contacts(conn: Connection, phone_keys: Sequence[str]) -> dict[str, Known]:
+    """Lock these people; returns them by their keys."""
+    return {known.phone_key: known for known in await queries.lock_contacts.fetch_as(Known, conn, phone_keys=phone_keys)}
 
 
 async def change_contacts(conn: Connection, people: Sequence[Person], *, at: datetime) -> set[int]:
@@ -139,16 +163,18 @@ async def change_contacts(conn: Connection, people: Sequence[Person], *, at: dat
     return {row["id"] for row in rows}
 
 
-async def add_grants(conn: Connection, grants: Sequence[Grant], *, at: datetime, by: str) -> set[int]:
+async def add_grants(
+    conn: Connection, grants: Sequence[Grant], known: Mapping[str, Known], *, seal: Seal, at: datetime, by: str
+) -> set[int]:
     """Append what the ledger does not hold; returns the ids of the people concerned. One call must not hold the same grant twice."""
+    await add_texts(conn, {(grant.text_version, grant.text_shown) for grant in grants})
     rows = await queries.add_grants.fetch(
         conn,
-        phone_keys=[grant.phone_key for grant in grants],
+        ids=[known[grant.phone_key].id for grant in grants],
         purposes=[grant.purpose for grant in grants],
         sources=[grant.source for grant in grants],
-        texts=[grant.text_shown for grant in grants],
-        versions=[grant.text_version for grant in grants],
-        evidences=[grant.evidence for grant in grants],
+        texts=[digest_of(grant.text_version, grant.text_shown) for grant in grants],
+        privates=[seal_private(grant.evidence, known[grant.phone_key].secret, seal) for grant in grants],
         granted_ats=[grant.granted_at for grant in grants],
         at=at,
         by=by,
@@ -165,5 +191,22 @@ async def read_contact(conn: Connection, phone_key: str) -> Contact | None:
     return await queries.read_contact.fetchrow_as(Contact, conn, phone_key=phone_key)
 
 
-async def list_consents(conn: Connection, contact_id: int, *, limit: int) -> list[Consent]:
-    return await queries.list_consents.fetch_as(Consent, conn, contact_id=contact_id, limit=limit)
+async def list_consents(conn: Connection, contact_id: int, *, seal: Seal, limit: int) -> list[Consent]:
+    """The ledger of one person, newest first."""
+    rows = await queries.list_consents.fetch_as(ConsentRow, conn, contact_id=contact_id, limit=limit)
+    return [
+        Consent(
+            id=row.id,
+            purpose=row.purpose,
+            act=row.act,
+            source=row.source,
+            text_shown=row.text_shown,
+            text_version=row.text_version,
+            evidence=open_private(row.private, row.secret, seal) or ({"resumes": row.refers_to} if row.refers_to else {}),
+            at=row.at,
+            zone=row.zone,
+            recorded_at=row.recorded_at,
+            recorded_by=row.recorded_by,
+        )
+        for row in rows
+    ]

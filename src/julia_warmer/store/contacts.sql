@@ -35,8 +35,8 @@ on conflict (phone_key) do nothing
 returning phone_key;
 
 -- name: lock_contacts -> Known
--- The people of these keys, locked in the order of their ids, as every writer does.
-select contacts.id, contacts.phone_key
+-- The people of these keys, locked in the order of their ids, as every writer does; with what their sealed fields open by.
+select contacts.id, contacts.phone_key, contacts.secret
 from contacts
 join unnest($phone_keys::text[]) as given (phone_key) using (phone_key)
 order by contacts.id
@@ -57,12 +57,11 @@ returning contacts.id;
 
 -- name: add_grants -> int
 -- Appends the grants that the ledger does not hold yet; gives the ids of the people who got one.
-insert into consents (contact_id, purpose, act, source, text_shown, text_version, evidence, at, recorded_at, recorded_by)
-select contacts.id, given.purpose, 'granted', given.source, given.text_shown, given.text_version, given.evidence, given.granted_at, $at, $by
-from unnest(
-    $phone_keys::text[], $purposes::text[], $sources::text[], $texts::text[], $versions::text[], $evidences::jsonb[], $granted_ats::timestamptz[]
-) as given (phone_key, purpose, source, text_shown, text_version, evidence, granted_at)
-join contacts on contacts.phone_key = given.phone_key
+insert into consents (contact_id, purpose, act, source, text_digest, private, at, zone, recorded_at, recorded_by)
+select contacts.id, given.purpose, 'granted', given.source, given.text_digest, given.private, given.granted_at, contacts.zone, $at, $by
+from unnest($ids::bigint[], $purposes::text[], $sources::text[], $texts::bytea[], $privates::bytea[], $granted_ats::timestamptz[])
+    as given (contact_id, purpose, source, text_digest, private, granted_at)
+join contacts on contacts.id = given.contact_id
 where not exists (
     select from consents
     where consents.contact_id = contacts.id
@@ -70,7 +69,7 @@ where not exists (
       and consents.act = 'granted'
       and consents.at = given.granted_at
       and consents.source = given.source
-      and (consents.text_version, consents.text_shown) is not distinct from (given.text_version, given.text_shown)
+      and consents.text_digest is not distinct from given.text_digest
 )
 order by contacts.id
 returning contact_id;
@@ -124,10 +123,13 @@ from contacts
 left join chips on chips.id = contacts.chip_id
 where contacts.phone_key = $phone_key;
 
--- name: list_consents -> Consent
+-- name: list_consents -> ConsentRow
 -- The ledger of one person, newest first.
-select id, purpose, act, source, text_shown, text_version, evidence, at, recorded_at, recorded_by
+select consents.id, consents.purpose, consents.act, consents.source, consent_texts.body as text_shown, consent_texts.version as text_version,
+       consents.private, consents.refers_to, contacts.secret, consents.at, consents.zone, consents.recorded_at, consents.recorded_by
 from consents
-where contact_id = $contact_id
-order by at desc, id desc
+join contacts on contacts.id = consents.contact_id
+left join consent_texts on consent_texts.digest = consents.text_digest
+where consents.contact_id = $contact_id
+order by consents.at desc, consents.id desc
 limit $limit;

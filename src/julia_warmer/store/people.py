@@ -1,11 +1,14 @@
 """Typed calls for what people did and how the platform names them. It must not know the wire; the caller holds the contacts' locks."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
+from julia_warmer.store.consents import seal_private
 from julia_warmer.store.db import Connection, load
+from julia_warmer.store.seal import Seal
 
 queries = load(__file__)
 
@@ -47,6 +50,7 @@ class Person:
     wa_id: str | None
     user_id: str | None
     is_undeliverable: bool
+    secret: UUID | None = field(repr=False)  # what the ledger's sealed fields about this person open by; None: erased
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -179,16 +183,17 @@ async def add_suppressions(conn: Connection, opt_outs: Sequence[OptOut]) -> None
     )
 
 
-async def withdraw(conn: Connection, opt_outs: Sequence[OptOut], *, at: datetime) -> None:
-    """Write the withdrawals of contacts into the ledger, and mark the contacts."""
+async def withdraw(
+    conn: Connection, opt_outs: Sequence[OptOut], secrets: Mapping[int, UUID | None], *, seal: Seal | None, at: datetime
+) -> None:
+    """Write the withdrawals of contacts into the ledger, and mark the contacts. `secrets` are the contacts' own."""
     known = [one for one in opt_outs if one.contact_id is not None]
     if not known:
         return
     ids, purposes, ats = [one.contact_id for one in known], [one.purpose for one in known], [one.at for one in known]
     sources = [one.source for one in known]
-    await queries.add_withdrawals.execute(
-        conn, contact_ids=ids, purposes=purposes, sources=sources, evidences=[one.evidence for one in known], ats=ats, at=at
-    )
+    privates = [seal_private(one.evidence, secrets.get(one.contact_id or 0), seal) if seal else None for one in known]
+    await queries.add_withdrawals.execute(conn, contact_ids=ids, purposes=purposes, sources=sources, privates=privates, ats=ats, at=at)
     by_platform = [source in PLATFORM_SOURCES for source in sources]
     await queries.stop_people.execute(conn, contact_ids=ids, purposes=purposes, by_platform=by_platform, ats=ats, at=at)
 
@@ -250,12 +255,17 @@ async def resume_marketing(conn: Connection, switches: Sequence[Switch], *, at: 
 
 
 async def sign_up(
-    conn: Connection, contact_ids: Sequence[int], signup_ids: Sequence[str], ats: Sequence[datetime], *, at: datetime
+    conn: Connection,
+    contact_ids: Sequence[int],
+    privates: Sequence[bytes | None],
+    ats: Sequence[datetime],
+    *,
+    at: datetime,
 ) -> None:
     """A grant by WhatsApp's own sign-up page; it ends the stops that came before it."""
     if not contact_ids:
         return
-    await queries.grant_signup.fetch(conn, contact_ids=contact_ids, signup_ids=signup_ids, ats=ats, at=at)
+    await queries.grant_signup.fetch(conn, contact_ids=contact_ids, privates=privates, ats=ats, at=at)
     await queries.lift_stops.execute(conn, contact_ids=contact_ids, ats=ats, at=at, why="the person signed up again")
 
 

@@ -21,7 +21,7 @@ order by found.ordinal, found.rank, found.id;
 
 -- name: lock_people -> Person
 -- Locks these contacts in the order of their ids, and says how the platform names them.
-select id, phone_key, wa_id, user_id, undeliverable_at is not null as is_undeliverable
+select id, phone_key, wa_id, user_id, undeliverable_at is not null as is_undeliverable, secret
 from contacts
 where id = any($ids::bigint[])
 order by id
@@ -59,11 +59,12 @@ where exists (
 
 -- name: add_withdrawals -> none
 -- Appends the withdrawals to the ledger: for everything, one row for each purpose.
-insert into consents (contact_id, purpose, act, source, evidence, at, recorded_at, recorded_by)
+insert into consents (contact_id, purpose, act, source, private, at, zone, recorded_at, recorded_by)
 select distinct on (given.contact_id, purposes.purpose, given.source, given.at)
-       given.contact_id, purposes.purpose, 'withdrawn', given.source, given.evidence, given.at, $at, 'whatsapp'
-from unnest($contact_ids::bigint[], $purposes::text[], $sources::text[], $evidences::jsonb[], $ats::timestamptz[])
-    as given (contact_id, purpose, source, evidence, at)
+       given.contact_id, purposes.purpose, 'withdrawn', given.source, given.private, given.at, contacts.zone, $at, 'whatsapp'
+from unnest($contact_ids::bigint[], $purposes::text[], $sources::text[], $privates::bytea[], $ats::timestamptz[])
+    as given (contact_id, purpose, source, private, at)
+join contacts on contacts.id = given.contact_id
 join (values ('marketing'), ('utility')) as purposes (purpose) on given.purpose in ('all', purposes.purpose)
 order by given.contact_id, purposes.purpose, given.source, given.at;
 
@@ -210,12 +211,11 @@ select id from resumed order by id;
 
 -- name: grant_again -> none
 -- The grant that the platform's stop had interrupted stands again, with its text, unless the person withdrew it in their own words.
-insert into consents (contact_id, purpose, act, source, text_shown, text_version, evidence, at, recorded_at, recorded_by)
-select given.contact_id, 'marketing', 'granted', 'platform', own.text_shown, own.text_version,
-       jsonb_build_object('resumes', own.id, 'by', 'user_preferences'), given.at, $at, 'whatsapp'
+insert into consents (contact_id, purpose, act, source, text_digest, refers_to, at, zone, recorded_at, recorded_by)
+select given.contact_id, 'marketing', 'granted', 'platform', own.text_digest, own.id, given.at, own.zone, $at, 'whatsapp'
 from unnest($contact_ids::bigint[], $ats::timestamptz[]) as given (contact_id, at)
 cross join lateral (
-    select consents.id, consents.act, consents.text_shown, consents.text_version
+    select consents.id, consents.act, consents.text_digest, consents.zone
     from consents
     where consents.contact_id = given.contact_id and consents.purpose = 'marketing'
       and not (consents.act = 'withdrawn' and consents.source in ('platform', 'code'))
@@ -227,9 +227,10 @@ order by given.contact_id;
 
 -- name: grant_signup -> int
 -- People who signed up on the page that WhatsApp hosts for us: a grant for marketing, with the sign-up as its proof. Gives their ids.
-insert into consents (contact_id, purpose, act, source, evidence, at, recorded_at, recorded_by)
-select given.contact_id, 'marketing', 'granted', 'signup', jsonb_build_object('signup_id', given.signup_id), given.at, $at, 'whatsapp'
-from unnest($contact_ids::bigint[], $signup_ids::text[], $ats::timestamptz[]) as given (contact_id, signup_id, at)
+insert into consents (contact_id, purpose, act, source, private, at, zone, recorded_at, recorded_by)
+select given.contact_id, 'marketing', 'granted', 'signup', given.private, given.at, contacts.zone, $at, 'whatsapp'
+from unnest($contact_ids::bigint[], $privates::bytea[], $ats::timestamptz[]) as given (contact_id, private, at)
+join contacts on contacts.id = given.contact_id
 order by given.contact_id
 returning contact_id;
 

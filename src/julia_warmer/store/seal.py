@@ -4,6 +4,9 @@ Knows nothing of tables. The key comes from `config.data_key`.
 """
 
 import secrets
+from hashlib import sha256
+from hmac import HMAC
+from uuid import UUID
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -20,7 +23,12 @@ class Seal:
     """Seals and opens bytes under one key. `use` binds a value to its place, such as `accounts.token`."""
 
     def __init__(self, key: bytes) -> None:
+        self._key = key
         self._cipher = AESGCM(key)
+
+    def of_person(self, secret: UUID) -> "Seal":
+        """The seal of one person's fields: it takes this key and the person's secret. Without the secret nothing opens them again."""
+        return Seal(HMAC(self._key, b"person" + secret.bytes, sha256).digest())
 
     def close(self, plain: bytes, *, use: str) -> bytes:
         nonce = secrets.token_bytes(NONCE_BYTES)

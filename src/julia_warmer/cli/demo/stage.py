@@ -148,7 +148,7 @@ async def furnish(stage: Stage) -> None:
     await upkeep.sync_templates(parts, at=at)
     async with transaction(parts.pool) as conn:
         await upkeep.ensure_partitions(conn, at=at)
-        await import_contacts(conn, _csv(stage.spec), at=at, by=BY)
+        await import_contacts(conn, _csv(stage.spec), seal=stage.parts.seal, at=at, by=BY)
         by_account = {a.id: a.portfolio for a in stage.spec.accounts}
         for chip in stage.spec.chips:
             campaign = setup.NewCampaign(

@@ -128,7 +128,9 @@ create table warmer.contacts (
     last_received_at  timestamptz,
     last_accepted_at  timestamptz,
     created_at        timestamptz not null,
-    updated_at        timestamptz not null
+    updated_at        timestamptz not null,
+    -- with the data key, which lies apart, the key of what the ledger holds about this person; null: erased, and the ledger's rows cannot be read
+    secret            uuid default gen_random_uuid()
 );
 create unique index contacts_user_id on warmer.contacts (user_id) where user_id is not null;
 create index contacts_wa_id on warmer.contacts (wa_id) where wa_id is not null;
@@ -152,22 +154,52 @@ create table warmer.suppressions (
 create index suppressions_phone on warmer.suppressions (phone_key) where phone_key is not null and lifted_at is null;
 create index suppressions_user on warmer.suppressions (user_id) where user_id is not null and lifted_at is null;
 
--- Append-only: what was granted or withdrawn, with the evidence. Nobody updates or deletes a row.
+-- What people read when they agreed: each text once, word for word, by its digest.
+create table warmer.consent_texts (
+    digest   bytea primary key,                  -- store/consents.py: digest_of
+    version  text,
+    body     text
+);
+
+-- Append-only: what was granted or withdrawn. A row names nobody: what could is sealed under the person's own key, which erasure destroys.
 create table warmer.consents (
     id           bigint generated always as identity primary key,
     contact_id   bigint not null references warmer.contacts,
     purpose      text not null check (purpose in ('marketing', 'utility')),
     act          text not null check (act in ('granted', 'withdrawn')),
     source       text not null,                  -- form, sign-up link, in person, import, whatsapp, signup, word, button, platform …
-    text_shown   text,
-    text_version text,
-    evidence     jsonb not null default '{}',
+    text_digest  bytea references warmer.consent_texts,
+    refers_to    bigint,                         -- the grant that stands again by this one
+    private      bytea,                          -- sealed JSON: the evidence (address, file, message, sign-up, IP)
     at           timestamptz not null,           -- when the person did it
+    zone         text,                           -- the time zone it was said in: the person's
     recorded_at  timestamptz not null,
     recorded_by  text not null,
-    check (act = 'withdrawn' or evidence <> '{}')
+    check (act = 'withdrawn' or private is not null or refers_to is not null)
 );
 create index consents_contact on warmer.consents (contact_id, purpose, at desc, id desc);
+
+-- Rows of the ledger that no seal covers yet. Kept by a trigger, so that no way of writing forgets it.
+create table warmer.consents_open (
+    consent_id bigint primary key
+);
+
+-- A seal covers the rows of its leaves: the Merkle root over them, chained to the seal before it. Whoever holds one `chain` value
+-- (an anchor, kept elsewhere) can tell that nothing before it was changed since. See core/merkle.py.
+create table warmer.consent_seals (
+    id        bigint primary key,                -- 1, 2, 3 …
+    leaves    integer not null check (leaves > 0),
+    root      bytea not null,
+    chain     bytea not null,                    -- sha256 over the chain before, the number of leaves, the root and the moment
+    sealed_at timestamptz not null
+);
+create table warmer.consent_leaves (
+    consent_id bigint primary key,
+    seal_id    bigint not null,                  -- no reference: a million rows are sealed at a time
+    place      integer not null,                 -- from 0, in the order of consent_id
+    leaf       bytea not null                    -- the row's commitment, as it was when it was sealed
+);
+create index consent_leaves_seal on warmer.consent_leaves (seal_id, place);
 
 -- ---------------------------------------------------------------- what is sent
 
@@ -592,6 +624,33 @@ end
 $$;
 create trigger consents_append_only before update or delete or truncate on warmer.consents
     for each statement execute function warmer.refuse_change();
+create trigger consent_texts_append_only before update or delete or truncate on warmer.consent_texts
+    for each statement execute function warmer.refuse_change();
+create trigger consent_seals_append_only before update or delete or truncate on warmer.consent_seals
+    for each statement execute function warmer.refuse_change();
+create trigger consent_leaves_append_only before update or delete or truncate on warmer.consent_leaves
+    for each statement execute function warmer.refuse_change();
+
+create function warmer.note_consents() returns trigger language plpgsql security definer set search_path = warmer, pg_catalog as $$
+begin
+    insert into consents_open (consent_id) select added.id from added;
+    return null;
+end
+$$;
+create trigger consents_noted after insert on warmer.consents
+    referencing new table as added for each statement execute function warmer.note_consents();
+
+-- A row's commitment: every field of it, in one line of text that cannot be read in two ways; what is sealed goes in by its digest.
+-- `prove` shows the line, so that anybody can hash it again.
+create function warmer.consent_line(said warmer.consents) returns text language sql immutable set search_path = pg_catalog as $$
+    select concat_ws(
+        '|', 'consent 1', (said).id, (said).contact_id, (said).purpose, (said).act, to_json((said).source),
+        coalesce(encode((said).text_digest, 'hex'), ''), coalesce((said).refers_to::text, ''),
+        coalesce(encode(sha256((said).private), 'hex'), ''),
+        to_char((said).at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), to_json(coalesce((said).zone, '')),
+        to_char((said).recorded_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), to_json((said).recorded_by)
+    )
+$$;
 create trigger audit_log_append_only before update or delete or truncate on warmer.audit_log
     for each statement execute function warmer.refuse_change();
 
@@ -657,4 +716,7 @@ grant select, insert, update, delete on all tables in schema warmer to :app_role
 grant usage on all sequences in schema warmer to :app_role;
 grant execute on function warmer.ensure_month(timestamptz) to :app_role;
 grant execute on function warmer.drop_months(timestamptz) to :app_role;
-revoke update, delete, truncate on warmer.consents, warmer.audit_log from :app_role;
+revoke update, delete, truncate on warmer.consents, warmer.consent_texts, warmer.consent_seals, warmer.consent_leaves, warmer.audit_log
+    from :app_role;
+revoke insert, update, truncate on warmer.consents_open from :app_role;
+grant execute on function warmer.consent_line(warmer.consents) to :app_role;
