@@ -381,6 +381,25 @@ create table warmer.fleet_counts (
     constraint fleet_counts_pkey primary key (hour)
 );
 
+create table warmer.forecasts (
+    id bigint generated always as identity not null,
+    chip_id bigint not null,
+    made_at timestamptz not null,
+    policy text not null,
+    phase text not null,
+    day_now integer not null,
+    day_low double precision,
+    day_median double precision,
+    day_high double precision,
+    horizon_d integer not null,
+    ready_share double precision not null,
+    risk text not null,
+    lives integer not null,
+    constraint forecasts_pkey primary key (id),
+    constraint forecasts_chip_id_fkey foreign key (chip_id) references warmer.chips(id)
+);
+create index forecasts_chip on warmer.forecasts using btree (chip_id, made_at);
+
 create table warmer.health_log (
     chip_id bigint not null,
     at timestamptz not null,
@@ -636,6 +655,34 @@ create unique index sends_one_open on warmer.sends using btree (contact_id) wher
 create index sends_open_reply on warmer.sends using btree (contact_id) where ((kind = 'reply'::text) and (state = any (array['planned'::text, 'claimed'::text, 'calling'::text])));
 create index sends_unknown on warmer.sends using btree (unknown_at) where (state = 'unknown'::text);
 
+create table warmer.shadow_chips (
+    chip_id bigint not null,
+    policy text not null,
+    own jsonb not null,
+    lived jsonb not null,
+    constraint shadow_chips_pkey primary key (chip_id),
+    constraint shadow_chips_chip_id_fkey foreign key (chip_id) references warmer.chips(id)
+);
+
+create table warmer.shadow_decisions (
+    chip_id bigint not null,
+    at timestamptz not null,
+    policy text not null,
+    budget integer not null,
+    binding text not null,
+    phase text not null,
+    status text not null,
+    changes text[] default '{}'::text[] not null,
+    live_policy text not null,
+    live_budget integer not null,
+    live_phase text not null,
+    live_status text not null,
+    live_changes text[] default '{}'::text[] not null,
+    constraint shadow_decisions_chip_id_fkey foreign key (chip_id) references warmer.chips(id)
+);
+create index shadow_decisions_at on warmer.shadow_decisions using brin (at);
+create index shadow_decisions_chip on warmer.shadow_decisions using btree (chip_id, at desc);
+
 create table warmer.spools (
     id text not null,
     holder text not null,
@@ -866,6 +913,7 @@ grant delete, insert, select, update on warmer.conversations to warmer_app;
 grant delete, insert, select, update on warmer.decisions to warmer_app;
 grant delete, insert, select, update on warmer.events to warmer_app;
 grant delete, insert, select, update on warmer.fleet_counts to warmer_app;
+grant delete, insert, select, update on warmer.forecasts to warmer_app;
 grant delete, insert, select, update on warmer.health_log to warmer_app;
 grant delete, insert, select, update on warmer.holds to warmer_app;
 grant delete, insert, select, update on warmer.identity to warmer_app;
@@ -882,6 +930,8 @@ grant delete, insert, select, update on warmer.quarantine to warmer_app;
 grant delete, insert, select, update on warmer.received to warmer_app;
 grant delete, insert, select, update on warmer.routes to warmer_app;
 grant delete, insert, select, update on warmer.sends to warmer_app;
+grant delete, insert, select, update on warmer.shadow_chips to warmer_app;
+grant delete, insert, select, update on warmer.shadow_decisions to warmer_app;
 grant delete, insert, select, update on warmer.spools to warmer_app;
 grant delete, insert, select, update on warmer.stops to warmer_app;
 grant delete, insert, select, update on warmer.suppressions to warmer_app;
@@ -897,6 +947,7 @@ grant usage on sequence warmer.chips_id_seq to warmer_app;
 grant usage on sequence warmer.consents_id_seq to warmer_app;
 grant usage on sequence warmer.contacts_id_seq to warmer_app;
 grant usage on sequence warmer.decisions_id_seq to warmer_app;
+grant usage on sequence warmer.forecasts_id_seq to warmer_app;
 grant usage on sequence warmer.inbox_id_seq to warmer_app;
 grant usage on sequence warmer.pgqueuer_id_seq to warmer_app;
 grant usage on sequence warmer.pgqueuer_log_id_seq to warmer_app;

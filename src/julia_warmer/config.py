@@ -71,6 +71,10 @@ class Settings(BaseSettings):
         default=None, description="Bearer key of the internal application, 24 characters or more. No key, no start."
     )
     policy: str = Field(default="standard", description="Policy: standard, cautious, sprint, or the path of a TOML file.")
+    shadow_policy: str | None = Field(
+        default=None,
+        description="A second policy that decides beside the first on live data and only reports: `warmer policy shadow`. Unset: none.",
+    )
     operator: str = Field(default="operator", description="Who is named in the audit log for what the command line does.")
 
     # How much

@@ -178,6 +178,7 @@ async def opened(
             pool=pool,
             settings=settings,
             policy=policy,
+            shadow=policies.load(settings.shadow_policy) if settings.shadow_policy else None,
             seal=seal,
             graph=graph,
             worker=worker_name(),

@@ -11,12 +11,14 @@ from julia_warmer.cli.forms import AsJson, group
 from julia_warmer.cli.output import print_json, print_table, say
 from julia_warmer.cli.policy_curve import draw_curve
 from julia_warmer.cli.policy_replay import replay_decisions
+from julia_warmer.cli.policy_shadow import show_shadow
 from julia_warmer.config import load_settings
 from julia_warmer.core.policy import Policy
 
 app = group("The rules that an owner may change.")
 app.command("curve")(draw_curve)
 app.command("replay")(replay_decisions)
+app.command("shadow")(show_shadow)
 
 STANDARD = "standard"
 

@@ -83,9 +83,9 @@ def _show_courses(courses: list[ChipCourse], policy: Policy, *, as_json: bool) -
             f"{one.differ} of {one.decisions}",
             one.held_back,
             one.granted_more,
-            _pair(one.pauses_then, one.pauses_now),
-            _pair(one.demoted_then, one.demoted_now),
-            _pair(f"{one.phase_then}, {one.status_then}", f"{one.phase_now}, {one.status_now}"),
+            pair(one.pauses_then, one.pauses_now),
+            pair(one.demoted_then, one.demoted_now),
+            pair(f"{one.phase_then}, {one.status_then}", f"{one.phase_now}, {one.status_now}"),
             one.leaves_at or "never",
         )
         for one in courses
@@ -97,11 +97,11 @@ def _show_courses(courses: list[ChipCourse], policy: Policy, *, as_json: bool) -
         (
             one.at,
             one.chip,
-            _pair(one.budget_then, one.budget_now),
+            pair(one.budget_then, one.budget_now),
             one.binding_now,
-            _pair(one.phase_then, one.phase_now),
-            _pair(one.status_then, one.status_now),
-            _pair(", ".join(one.changes_then) or "-", ", ".join(one.changes_now) or "-"),
+            pair(one.phase_then, one.phase_now),
+            pair(one.status_then, one.status_now),
+            pair(", ".join(one.changes_then) or "-", ", ".join(one.changes_now) or "-"),
             one.observed,
         )
         for one in partings[:PARTINGS_SHOWN]
@@ -115,5 +115,6 @@ def _show_courses(courses: list[ChipCourse], policy: Policy, *, as_json: bool) -
     say("From where it would have sent more than was sent, what people would have done is not known: read on with `warmer simulate`.")
 
 
-def _pair(then: object, now: object) -> str:
+def pair(then: object, now: object) -> str:
+    """Then and now; once, where they are the same."""
     return f"{then}" if then == now else f"{then} > {now}"

@@ -14,7 +14,7 @@ from types import NoneType, UnionType
 from typing import Any, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
 from julia_warmer.core.errors import WarmerError
-from julia_warmer.core.model import Decision, Snapshot
+from julia_warmer.core.model import ChipState, Decision, Snapshot
 
 T = TypeVar("T")
 
@@ -36,6 +36,11 @@ def snapshot_from_json(text: str) -> Snapshot:
 def decision_from_json(text: str) -> Decision:
     """A decision as it was recorded. Raises RecordError."""
     return _read(Decision, text)
+
+
+def state_from_json(text: str) -> ChipState:
+    """A chip's state as it was recorded. Raises RecordError."""
+    return _read(ChipState, text)
 
 
 def decisions_sha256(decisions: Iterable[tuple[str, Decision]]) -> str:

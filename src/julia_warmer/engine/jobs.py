@@ -69,7 +69,7 @@ async def _route(parts: Parts, clock: Clock) -> bool:
 
 
 async def _review(parts: Parts, clock: Clock) -> bool:
-    return (await review.review_due(parts.pool, at=clock.now(), policy=parts.policy)).more
+    return (await review.review_due(parts.pool, at=clock.now(), policy=parts.policy, shadow=parts.shadow)).more
 
 
 async def _plan(parts: Parts, clock: Clock) -> bool:

@@ -23,5 +23,6 @@ class Parts:
     graph: GraphClient
     worker: str  # a name that no other process has: leases are written under it
     holidays: frozenset[date] = frozenset()
+    shadow: Policy | None = None  # decides beside the policy, and only reports
     journal: Journal | None = None  # None: this process sends nothing for real
     doubts: Doubts = field(default_factory=Doubts)  # what this process has seen of the platform; it is lost with the process

@@ -22,6 +22,8 @@ class Rule:
 
 RULES = (
     Rule("forget_decisions", lambda settings: settings.keep_decisions_d),
+    Rule("forget_shadows", lambda settings: settings.keep_decisions_d),
+    Rule("forget_forecasts", lambda settings: settings.keep_scores_d),
     Rule("forget_scores", lambda settings: settings.keep_scores_d),
     Rule("forget_deliveries", lambda settings: settings.keep_deliveries_d),
     Rule("forget_attempts", lambda settings: settings.keep_attempts_d),

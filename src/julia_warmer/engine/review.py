@@ -15,6 +15,7 @@ from julia_warmer.core.decide import decide
 from julia_warmer.core.model import Action, Budget, Change, ChipStatus, Decision, Snapshot
 from julia_warmer.core.pauses import SENDING
 from julia_warmer.core.policy import Policy
+from julia_warmer.engine.shadow import follow
 from julia_warmer.engine.wake import Step, wake
 from julia_warmer.store import chips, plans
 from julia_warmer.store.chips import Alert, Due, Verdict
@@ -41,8 +42,19 @@ class Lap:
     more: bool
 
 
-async def review(conn: Connection, *, at: datetime, policy: Policy, limit: int = REVIEW_MAX, only: Sequence[int] | None = None) -> Reviewed:
-    """Decide on the chips that are due (of `only` these, when given), at most `limit` of them, and write down what follows."""
+async def review(
+    conn: Connection,
+    *,
+    at: datetime,
+    policy: Policy,
+    shadow: Policy | None = None,
+    limit: int = REVIEW_MAX,
+    only: Sequence[int] | None = None,
+) -> Reviewed:
+    """Decide on the chips that are due (of `only` these, when given), at most `limit` of them, and write down what follows.
+
+    A shadow policy decides beside it, and changes nothing but its own report.
+    """
     dues = await chips.due_snapshots(conn, at=at, evidence=policy.evidence, limit=limit, only=only)
     if not dues:
         return Reviewed()
@@ -50,23 +62,29 @@ async def review(conn: Connection, *, at: datetime, policy: Policy, limit: int =
     verdicts = await _share_out(conn, dues, decisions, at=at, policy=policy)
     await chips.write_decisions(conn, verdicts, at=at, policy=policy.version)
     await _act(conn, verdicts, at=at)
+    if shadow is not None:
+        await follow(conn, [(verdict.due.snapshot, verdict.decision) for verdict in verdicts], policy=shadow)
     return Reviewed(tuple(verdict.decision for verdict in verdicts), tuple(verdict.due.snapshot for verdict in verdicts))
 
 
-async def review_due(pool: Pool, *, at: datetime, policy: Policy, limit: int = REVIEW_MAX, batches: int = BATCHES_MAX) -> Lap:
+async def review_due(
+    pool: Pool, *, at: datetime, policy: Policy, shadow: Policy | None = None, limit: int = REVIEW_MAX, batches: int = BATCHES_MAX
+) -> Lap:
     """Review the chips that are due, a transaction for each batch of `limit`, some batches at a time."""
     async with asyncio.TaskGroup() as group:
-        lanes = [group.create_task(_run_lane(pool, at=at, policy=policy, limit=limit, batches=batches)) for _ in range(LANES)]
+        lanes = [
+            group.create_task(_run_lane(pool, at=at, policy=policy, shadow=shadow, limit=limit, batches=batches)) for _ in range(LANES)
+        ]
     laps = [lane.result() for lane in lanes]
     return Lap(sum(lap.chips for lap in laps), any(lap.more for lap in laps))
 
 
-async def _run_lane(pool: Pool, *, at: datetime, policy: Policy, limit: int, batches: int) -> Lap:
+async def _run_lane(pool: Pool, *, at: datetime, policy: Policy, shadow: Policy | None, limit: int, batches: int) -> Lap:
     """One batch after another, until one is not full: what is left then, the other lanes have."""
     chips_reviewed = 0
     for _ in range(batches):
         async with transaction(pool) as conn:
-            reviewed = await review(conn, at=at, policy=policy, limit=limit)
+            reviewed = await review(conn, at=at, policy=policy, shadow=shadow, limit=limit)
             if reviewed.decisions:
                 await wake(conn, Step.PLAN)
         chips_reviewed += len(reviewed.decisions)

@@ -106,7 +106,7 @@ async def _put_numbers(conn: Connection, parts: Parts, account: StaleAccount, nu
     await _close(conn, account, "poll", at=at)
     changed = [reading.chip_id for reading in readings if reading.changed]
     bad = [reading.chip_id for reading in readings if reading.changed and _is_bad(reading)]
-    reviewed = await review(conn, at=at, policy=parts.policy, only=bad) if bad else None
+    reviewed = await review(conn, at=at, policy=parts.policy, shadow=parts.shadow, only=bad) if bad else None
     paused = sum(bool(decision.changes) for decision in reviewed.decisions) if reviewed else 0
     return Polled(changed=len(changed), paused=paused)
 

@@ -11,6 +11,16 @@ where decisions.ctid = any(array(
     limit $limit
 ));
 
+-- name: forget_shadows -> none
+-- What a shadow policy decided.
+delete from shadow_decisions
+where shadow_decisions.ctid = any(array(select old.ctid from shadow_decisions as old where old.at < $before limit $limit));
+
+-- name: forget_forecasts -> none
+-- Forecasts: there is one a day and chip at most, as a rule.
+delete from forecasts
+where forecasts.ctid = any(array(select old.ctid from forecasts as old where old.made_at < $before limit $limit));
+
 -- name: forget_scores -> none
 -- Scores of the past.
 delete from health_log

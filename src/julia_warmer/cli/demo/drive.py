@@ -78,5 +78,5 @@ async def judge(stage: Stage, at: datetime) -> None:
     """Review the chips that are due and plan what their budgets allow."""
     parts = stage.parts
     async with transaction(parts.pool) as conn:
-        await review.review(conn, at=at, policy=parts.policy)
+        await review.review(conn, at=at, policy=parts.policy, shadow=parts.shadow)
         await plan.plan(conn, at=at, policy=parts.policy, holidays=parts.holidays)

@@ -495,6 +495,49 @@ alter table warmer.decisions alter column record set storage external;
 create index decisions_at on warmer.decisions using brin (at);   -- small: rows come in the order of time; retention asks for it
 create index decisions_chip on warmer.decisions (chip_id, at desc);
 
+-- A second policy that decides beside the one in force, and only reports: where each chip stands under it, and how the first one left it.
+create table warmer.shadow_chips (
+    chip_id bigint primary key references warmer.chips,
+    policy  text not null,                       -- another version begins anew, with the chip as it stands
+    own     jsonb not null,
+    lived   jsonb not null
+);
+create table warmer.shadow_decisions (
+    chip_id      bigint not null references warmer.chips,
+    at           timestamptz not null,
+    policy       text not null,
+    budget       integer not null,
+    binding      text not null,
+    phase        text not null,
+    status       text not null,
+    changes      text[] not null default '{}',
+    live_policy  text not null,
+    live_budget  integer not null,
+    live_phase   text not null,
+    live_status  text not null,
+    live_changes text[] not null default '{}'
+);
+create index shadow_decisions_at on warmer.shadow_decisions using brin (at);
+create index shadow_decisions_chip on warmer.shadow_decisions (chip_id, at desc);
+
+-- When a chip will be ready, as it was forecast: days since its registration, the first being 1; null: later than the horizon, or never.
+create table warmer.forecasts (
+    id          bigint generated always as identity primary key,
+    chip_id     bigint not null references warmer.chips,
+    made_at     timestamptz not null,
+    policy      text not null,
+    phase       text not null,                   -- the chip's, at that moment
+    day_now     integer not null,
+    day_low     double precision,                -- 80 % of the simulated lives lie between low and high
+    day_median  double precision,
+    day_high    double precision,
+    horizon_d   integer not null,                -- days that were simulated, from the registration on
+    ready_share double precision not null,       -- of the lives, within the horizon
+    risk        text not null,
+    lives       integer not null
+);
+create index forecasts_chip on warmer.forecasts (chip_id, made_at);
+
 create table warmer.alerts (
     id         bigint generated always as identity primary key,
     at         timestamptz not null,
