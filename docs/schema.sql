@@ -535,6 +535,8 @@ create table warmer.portfolios (
     messaging_limit integer,
     limit_read_at timestamptz,
     spend_day_max numeric(12,2),
+    people_counted integer default 0 not null,
+    people_counted_at timestamptz,
     created_at timestamptz not null,
     constraint portfolios_pkey primary key (id),
     constraint portfolios_business_id_key unique (business_id),
@@ -646,7 +648,7 @@ create index sends_campaign_contact on warmer.sends using btree (campaign_id, co
 create index sends_cap on warmer.sends using btree (chip_id, cap_day) where (cap_day is not null);
 create index sends_contact on warmer.sends using btree (contact_id, accepted_at desc) where (accepted_at is not null);
 create index sends_due on warmer.sends using btree (portfolio_id, due_at) where (state = 'planned'::text);
-create index sends_due_chip on warmer.sends using btree (chip_id, due_at, id) where (state = 'planned'::text);
+create index sends_due_chip on warmer.sends using btree (chip_id, kind, due_at, id) where (state = 'planned'::text);
 create index sends_ending on warmer.sends using btree (expires_at) where (state = 'planned'::text);
 create index sends_in_flight on warmer.sends using btree (contact_id) where (state = any (array['claimed'::text, 'calling'::text, 'unknown'::text]));
 create index sends_leased on warmer.sends using btree (lease_until) where (state = any (array['claimed'::text, 'calling'::text]));
@@ -682,6 +684,10 @@ create table warmer.shadow_decisions (
 );
 create index shadow_decisions_at on warmer.shadow_decisions using brin (at);
 create index shadow_decisions_chip on warmer.shadow_decisions using btree (chip_id, at desc);
+
+create table warmer.slots_reopened (
+    portfolio_id bigint not null
+);
 
 create table warmer.spools (
     id text not null,
@@ -932,6 +938,7 @@ grant delete, insert, select, update on warmer.routes to warmer_app;
 grant delete, insert, select, update on warmer.sends to warmer_app;
 grant delete, insert, select, update on warmer.shadow_chips to warmer_app;
 grant delete, insert, select, update on warmer.shadow_decisions to warmer_app;
+grant delete, insert, select, update on warmer.slots_reopened to warmer_app;
 grant delete, insert, select, update on warmer.spools to warmer_app;
 grant delete, insert, select, update on warmer.stops to warmer_app;
 grant delete, insert, select, update on warmer.suppressions to warmer_app;

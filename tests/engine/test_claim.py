@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from julia_warmer.store import attempts, claims, settlements, sweeps, throttles
+from julia_warmer.store.claims import PEOPLE_EXACT_MAX
 from julia_warmer.store.db import transaction
 from tests.conftest import Database
 from tests.engine import outgoing as given
@@ -15,7 +16,7 @@ from tests.engine.outgoing import AT, Fleet, claim, send_row
 
 pytestmark = pytest.mark.pg15
 
-HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+SECOND, MINUTE, HOUR, DAY = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 Setting = Callable[[Any, Fleet, int, int], Awaitable[object]]  # connection, fleet, contact, send
 
 
@@ -325,6 +326,37 @@ async def test_people_are_counted_once_in_the_portfolios_day(db: Database):
     assert [send.send_id for send in taken] == [ids[0], ids[1], ids[5]]  # two new people, and the one who has a slot
     assert await given.slots_open(db.pool) == 3
     assert (await claim(db.pool, fleet)).taken == ()
+
+
+async def test_the_count_of_people_is_kept_and_is_never_too_low(db: Database):
+    """A large portfolio's slots are counted once a minute; those that claims take are added, and one that comes back is counted at once."""
+    async with transaction(db.pool) as conn:
+        fleet = await given.add_fleet(conn, budget=10_000, limit=5000)
+        await given.add_sends(conn, fleet, 12)
+    kept = "select people_counted from portfolios"
+    assert len((await claim(db.pool, fleet, limit=3)).taken) == 3
+    await db.pool.execute("update budget_uses set until_at = $1", AT)
+    assert len((await claim(db.pool, fleet, limit=3, at=AT + 59 * SECOND)).taken) == 3
+    assert await db.pool.fetchval(kept) == 6  # three are over, which it need not know
+    await db.pool.execute("insert into slots_reopened values ($1)", fleet.portfolio)
+    assert len((await claim(db.pool, fleet, limit=3, at=AT + 59 * SECOND)).taken) == 3
+    assert await db.pool.fetchval(kept) == 6  # three of before, and these
+    assert await db.pool.fetchval("select count(*) from slots_reopened") == 0
+    assert len((await claim(db.pool, fleet, limit=3, at=AT + 3 * MINUTE)).taken) == 3
+    assert await db.pool.fetchval(kept) == await given.slots_open(db.pool, AT + 3 * MINUTE) == 9
+
+
+async def test_a_large_portfolio_that_is_full_is_believed_for_a_minute(db: Database):
+    async with transaction(db.pool) as conn:
+        fleet = await given.add_fleet(conn, budget=10_000, limit=PEOPLE_EXACT_MAX + 1)
+        await given.add_sends(conn, fleet, 4)
+        await conn.execute("update portfolios set people_counted = messaging_limit - 2, people_counted_at = $1", AT)
+    assert len((await claim(db.pool, fleet)).taken) == 4  # so little was left that it was counted
+    async with transaction(db.pool) as conn:
+        await given.add_sends(conn, fleet, 4, first=10)
+        await conn.execute("update portfolios set people_counted = messaging_limit, people_counted_at = $1", AT)
+    assert (await claim(db.pool, fleet, at=AT + 59 * SECOND)).taken == ()
+    assert len((await claim(db.pool, fleet, at=AT + 61 * SECOND)).taken) == 4
 
 
 LIMITS: dict[int | None, int] = {None: 250, -1: 300, 0: 0, 260: 260}

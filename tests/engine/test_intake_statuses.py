@@ -170,6 +170,16 @@ async def test_a_slot_is_held_until_a_day_after_a_late_delivery(db: Database):
     late = AT + timedelta(hours=11)
     await apply(db, statuses(status("delivered", "wamid.1", late)), at=late + MINUTE)
     assert await db.pool.fetchval("select until_at from budget_uses where send_id = $1", send) == late + timedelta(hours=24)
+    assert await db.pool.fetchval("select count(*) from slots_reopened") == 0
+
+
+async def test_a_slot_that_was_over_and_is_held_again_has_its_portfolio_counted_anew(db: Database):
+    fleet = await add_fleet(db.pool)
+    person = await add_person(db.pool)
+    await add_out(db.pool, fleet, person, message_id="wamid.1")
+    await apply(db, statuses(status("failed", "wamid.1", AT + MINUTE, code=131026)), at=AT + MINUTE)
+    await apply(db, statuses(status("delivered", "wamid.1", AT + MINUTE)), at=AT + 2 * MINUTE)
+    assert await db.pool.fetch("select portfolio_id from slots_reopened") == [(fleet.portfolio,)]
 
 
 async def test_each_per_user_limit_doubles_the_wait_until_something_arrives(db: Database):

@@ -53,11 +53,10 @@ class Claimer:
         chip_ids = await claims.lock_due_chips(conn, portfolio_id, at=at)
         if not chip_ids:
             return NOTHING
-        with_people, with_money = limits.messaging_limit != UNLIMITED, limits.spend_day_max is not None
-        chips = await claims.survey_chips(conn, portfolio_id, chip_ids, with_people=with_people, with_money=with_money, at=at)
+        chips = await claims.survey_chips(conn, portfolio_id, chip_ids, with_money=limits.spend_day_max is not None, at=at)
         if not chips:
             return NOTHING
-        people_left = self._people_left(limits, chips[0].people_used)
+        people_left = await self._people_left(conn, portfolio_id, limits, most=limit, at=at)
         money_left = _money_left(limits, chips[0].spent)
         limit = 1 if chips[0].probing_app else limit
         rooms = [_room(chip, limit) for chip in _probes(chips)]
@@ -76,10 +75,12 @@ class Claimer:
         is_probe = any(chip.probing or chip.probing_account or chip.probing_app for chip in chips)
         return _claim(judged, is_full=len(found) >= share, is_probe=is_probe)
 
-    def _people_left(self, limits: PortfolioLimits, used: int) -> int | None:
-        """New people that the portfolio's moving 24 h still has room for; None = unlimited."""
+    async def _people_left(self, conn: Connection, portfolio_id: int, limits: PortfolioLimits, *, most: int, at: datetime) -> int | None:
+        """New people that the portfolio's moving 24 h surely has room for; None = unlimited."""
         limit = self.policy.budget.limit_unknown if limits.messaging_limit is None else limits.messaging_limit
-        return None if limit == UNLIMITED else max(0, limit - used)
+        if limit == UNLIMITED:
+            return None
+        return max(0, limit - await claims.count_people(conn, portfolio_id, people_max=limit, most=most, at=at))
 
     def _guards(
         self, found: list[Candidate], rooms: list[Room], people_left: int | None, money_left: Decimal | None, at: datetime

@@ -91,7 +91,7 @@ async def _take_effect(conn: Connection, new: Sequence[Event], early: list[Said]
         await apply_opt_outs(conn, opt_outs, seal=seal, at=at)  # done before the 200 already, unless the database refused something then
     messages = await _keep_messages(conn, new, scene, at=at, seal=seal)
     said = [*early, *_said(new, scene), *await _credit(conn, messages, opt_outs, scene)]
-    moved = await facts.move_sends(conn, said, undeliverable=[fold.UNDELIVERABLE], limited=[fold.LIMITED], no_failure=NO_FAILURE)
+    moved = await facts.move_sends(conn, said, undeliverable=[fold.UNDELIVERABLE], limited=[fold.LIMITED], no_failure=NO_FAILURE, at=at)
     counting: Counting = defaultdict(HourCounts)
     await _count_calls(conn, new, scene, counting, at=at)
     await _open_windows(conn, new, messages, opt_outs, scene, counting, at=at)

@@ -7,6 +7,8 @@ from decimal import Decimal
 
 from julia_warmer.store.db import Connection, load
 
+PEOPLE_EXACT_MAX = 2000  # a portfolio of a smaller limit is counted at every claim while it is nearly full
+
 queries = load(__file__)
 
 
@@ -20,13 +22,12 @@ class PortfolioLimits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChipRoom:
-    """A chip that may send, with what is left of its day and of its portfolio. `probing`: a throttle has just ended."""
+    """A chip that may send, with what is left of its day and of its portfolio's money. `probing`: a throttle has just ended."""
 
     chip_id: int
     account_id: int
     day: date  # the chip's calendar day
     room: int  # campaign messages; may be below 0
-    people_used: int  # of the portfolio, in the moving 24 h
     spent: Decimal  # of the portfolio, today
     probing_app: bool
     probing_account: bool
@@ -103,13 +104,16 @@ async def lock_due_chips(conn: Connection, portfolio_id: int, *, at: datetime) -
     return [row["id"] for row in await queries.lock_due_chips.fetch(conn, portfolio_id=portfolio_id, at=at)]
 
 
-async def survey_chips(
-    conn: Connection, portfolio_id: int, chip_ids: Sequence[int], *, with_people: bool, with_money: bool, at: datetime
-) -> list[ChipRoom]:
-    """The chips that may send. The portfolio and the chips must be locked."""
-    return await queries.survey_chips.fetch_as(
-        ChipRoom, conn, portfolio_id=portfolio_id, chip_ids=chip_ids, with_people=with_people, with_money=with_money, at=at
+async def count_people(conn: Connection, portfolio_id: int, *, people_max: int, most: int, at: datetime) -> int:
+    """People used of the moving 24 h, never too few; this claim may add `most`. An earlier statement has locked the portfolio."""
+    return await queries.count_people.fetchval(
+        conn, portfolio_id=portfolio_id, people_max=people_max, most=most, exact_max=PEOPLE_EXACT_MAX, at=at
     )
+
+
+async def survey_chips(conn: Connection, portfolio_id: int, chip_ids: Sequence[int], *, with_money: bool, at: datetime) -> list[ChipRoom]:
+    """The chips that may send. The portfolio and the chips must be locked."""
+    return await queries.survey_chips.fetch_as(ChipRoom, conn, portfolio_id=portfolio_id, chip_ids=chip_ids, with_money=with_money, at=at)
 
 
 async def lock_candidates(

@@ -32,19 +32,58 @@ where portfolios.id = $portfolio_id
 for no key update skip locked;
 
 -- name: lock_due_chips -> int
--- The second lock of a claim: the portfolio's chips that have something to send.
+-- The second lock of a claim: the portfolio's chips that have something to send. One look into the queue of each, however
+-- long it is: `is true`, here and below, keeps the plan from going through all that ends after this moment.
 select chips.id
 from chips
-where chips.id in (
-    select sends.chip_id
-    from sends
-    where sends.portfolio_id = $portfolio_id and sends.state = 'planned' and sends.due_at <= $at and sends.expires_at > $at
-)
+cross join lateral (
+    select from unnest('{campaign,reply}'::text[]) as one (kind)
+    cross join lateral (
+        select from sends
+        where sends.chip_id = chips.id and sends.state = 'planned' and sends.kind = one.kind
+          and sends.due_at <= $at and (sends.expires_at > $at) is true
+        order by sends.due_at, sends.id
+        limit 1
+    ) as first
+    limit 1
+) as due
+where chips.portfolio_id = $portfolio_id
 order by chips.id
-for no key update;
+for no key update of chips;
+
+-- name: count_people -> int
+-- The people that a locked portfolio has used of its moving 24 hours, or more than that, never fewer. Counting reads every open slot, so the
+-- last count is kept and claims add to it. It is counted anew when it is a minute old, when a slot that was over came back, and when what
+-- is left could be too little; but one of more than `exact_max` that is full is believed for that minute.
+with reopened as (
+    delete from slots_reopened where slots_reopened.portfolio_id = $portfolio_id returning slots_reopened.portfolio_id
+),
+kept as (
+    select portfolios.people_counted
+    from portfolios
+    where portfolios.id = $portfolio_id
+      and portfolios.people_counted_at between $at::timestamptz - interval '1 minute' and $at
+      and (portfolios.people_counted + $most::int <= $people_max::int
+           or (portfolios.people_counted >= $people_max and $people_max > $exact_max::int))
+      and not exists (select from reopened)
+),
+counted as (
+    update portfolios
+    set people_counted = (
+            select count(distinct budget_uses.contact_id)
+            from budget_uses
+            where budget_uses.portfolio_id = $portfolio_id and budget_uses.until_at > $at
+        ),
+        people_counted_at = $at
+    where portfolios.id = $portfolio_id and not exists (select from kept)
+    returning portfolios.people_counted
+)
+select kept.people_counted from kept
+union all
+select counted.people_counted from counted;
 
 -- name: survey_chips -> ChipRoom
--- Of the locked chips those that may send at all, with what is left of their day, and of the portfolio's people and money.
+-- Of the locked chips those that may send at all, with what is left of their day, and of the portfolio's money.
 -- Only claims add to these numbers, and they hold the same locks: what is read here stays true until the claim commits.
 select chips.id as chip_id,
        chips.account_id,
@@ -54,11 +93,6 @@ select chips.id as chip_id,
            from sends
            where sends.chip_id = chips.id and sends.kind = 'campaign' and sends.cap_day = ($at::timestamptz at time zone chips.zone)::date
        )::int as room,
-       case when $with_people::boolean then (
-           select count(distinct budget_uses.contact_id)
-           from budget_uses
-           where budget_uses.portfolio_id = $portfolio_id and budget_uses.until_at > $at
-       )::int else 0 end as people_used,
        case when $with_money::boolean then (
            select coalesce(sum(prices.amount), 0)
            from chips as spending
@@ -107,7 +141,7 @@ with due as materialized (
          join templates on templates.id = sends.template_row and templates.status = 'APPROVED' and lower(templates.category) = sends.purpose
          left join prices on prices.category = lower(templates.category)
          where sends.chip_id = able.chip_id
-           and sends.state = 'planned' and sends.kind = 'campaign' and sends.due_at <= $at and sends.expires_at > $at
+           and sends.state = 'planned' and sends.kind = 'campaign' and sends.due_at <= $at and (sends.expires_at > $at) is true
            and ($money_left::numeric is null or prices.amount <= $money_left)
            and ($people_left::int is null or $people_left > 0 or exists (
                select from budget_uses
@@ -127,7 +161,7 @@ with due as materialized (
         (select sends.id, sends.contact_id, sends.due_at
          from sends
          where sends.chip_id = able.chip_id
-           and sends.state = 'planned' and sends.kind = 'reply' and sends.due_at <= $at and sends.expires_at > $at
+           and sends.state = 'planned' and sends.kind = 'reply' and sends.due_at <= $at and (sends.expires_at > $at) is true
          order by sends.due_at, sends.id
          limit least(able.reply_room, $share))
     ) as picked
@@ -281,7 +315,7 @@ in_purse as (
 ),
 verdict as materialized (
     select (in_purse.told).id, (in_purse.told).contact_id, (in_purse.told).purpose, (in_purse.told).kind, (in_purse.told).ttl_h,
-           (in_purse.told).portfolio_id, (in_purse.told).next_marketing_at, in_purse.day,
+           (in_purse.told).portfolio_id, (in_purse.told).next_marketing_at, (in_purse.told).is_new, in_purse.day,
            case when (in_purse.told).never is not null then 'cancelled' when in_purse.fits then 'claimed' else 'planned' end as state,
            case
                when (in_purse.told).never is not null then (in_purse.told).never
@@ -311,7 +345,19 @@ touched as (
       and sends.state is not distinct from 'planned'
       and (verdict.state <> 'planned' or verdict.due_at <> sends.due_at)
     returning sends.id, sends.chip_id, verdict.state, verdict.reason, verdict.contact_id, verdict.portfolio_id, verdict.purpose,
-              verdict.kind, verdict.ttl_h, verdict.next_marketing_at, sends.due_at
+              verdict.kind, verdict.ttl_h, verdict.next_marketing_at, verdict.is_new, sends.due_at
+),
+used as (
+    -- the kept count of count_people
+    update portfolios
+    set people_counted = portfolios.people_counted + fresh.people
+    from (
+        select touched.portfolio_id, count(*) as people
+        from touched
+        where $people_left is not null and touched.state = 'claimed' and touched.is_new
+        group by touched.portfolio_id
+    ) as fresh
+    where portfolios.id = fresh.portfolio_id
 ),
 slots as (
     insert into budget_uses (send_id, portfolio_id, contact_id, from_at, until_at)

@@ -266,7 +266,13 @@ async def attribute_to_sends(conn: Connection, deeds: Sequence[Deed]) -> dict[in
 
 
 async def move_sends(
-    conn: Connection, said: Sequence[Said], *, undeliverable: Sequence[int], limited: Sequence[int], no_failure: Sequence[int]
+    conn: Connection,
+    said: Sequence[Said],
+    *,
+    undeliverable: Sequence[int],
+    limited: Sequence[int],
+    no_failure: Sequence[int],
+    at: datetime,
 ) -> list[Moved]:
     """Join what was said into the sends; returns those whose counts or failure changed. The contacts are locked by the caller.
 
@@ -287,6 +293,7 @@ async def move_sends(
         undeliverable=undeliverable,
         limited=limited,
         no_failure=no_failure,
+        at=at,
     )
 
 

@@ -164,7 +164,7 @@ slots as (
     update budget_uses
     set until_at = slot.until_at
     from (
-        select used.send_id,
+        select used.send_id, used.until_at as was_until_at,
                case settled.state
                    when 'failed' then greatest(used.from_at, settled.failed_at)
                    else greatest(used.from_at, coalesce(settled.delivered_at, settled.replied_at)) + interval '24 hours'
@@ -174,6 +174,11 @@ slots as (
         where settled.state in ('failed', 'delivered', 'read')
     ) as slot
     where budget_uses.send_id = slot.send_id and budget_uses.until_at <> slot.until_at
+    returning budget_uses.portfolio_id, slot.was_until_at, slot.until_at
+),
+reopened as (
+    insert into slots_reopened (portfolio_id)
+    select slots.portfolio_id from slots where slots.was_until_at <= $at and slots.until_at > $at
 ),
 moved as (
     update sends

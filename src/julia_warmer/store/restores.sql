@@ -92,6 +92,10 @@ slots as (
     join chips on chips.id = back.chip_id
     where back.kind = 'campaign'
     on conflict (send_id) do update set until_at = greatest(budget_uses.until_at, excluded.until_at)
+    returning budget_uses.portfolio_id
+),
+reopened as (
+    insert into slots_reopened (portfolio_id) select distinct slots.portfolio_id from slots
 ),
 counted as (
     insert into chip_counts (chip_id, hour, unknown)

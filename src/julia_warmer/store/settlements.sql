@@ -132,6 +132,13 @@ held_on as (
     ) as slot
     where budget_uses.send_id = slot.id
 ),
+reopened as (
+    insert into slots_reopened (portfolio_id)
+    select budget_uses.portfolio_id
+    from accepted
+    join budget_uses on budget_uses.send_id = accepted.id and budget_uses.until_at <= $at
+    where accepted.was_unknown
+),
 eased as (
     delete from throttles
     using accepted

@@ -11,6 +11,8 @@ create table warmer.portfolios (
     messaging_limit integer,                     -- unique people per moving 24 h; -1 unlimited; null = never read: plan with 250
     limit_read_at   timestamptz,
     spend_day_max   numeric(12, 2),              -- null = no spend limit
+    people_counted  integer not null default 0,  -- unique people of the moving 24 h when they were counted last, and those claimed since
+    people_counted_at timestamptz,
     created_at      timestamptz not null,
     check (messaging_limit is null or messaging_limit >= -1)
 );
@@ -284,7 +286,7 @@ create unique index sends_message_id on warmer.sends (message_id) where message_
 create unique index sends_one_open on warmer.sends (contact_id) where kind = 'campaign' and state in ('planned', 'claimed', 'calling');
 create index sends_open_reply on warmer.sends (contact_id) where kind = 'reply' and state in ('planned', 'claimed', 'calling');
 create index sends_due on warmer.sends (portfolio_id, due_at) where state = 'planned';
-create index sends_due_chip on warmer.sends (chip_id, due_at, id) where state = 'planned';
+create index sends_due_chip on warmer.sends (chip_id, kind, due_at, id) where state = 'planned';
 create index sends_ending on warmer.sends (expires_at) where state = 'planned';
 create index sends_leased on warmer.sends (lease_until) where state in ('claimed', 'calling');
 create index sends_unknown on warmer.sends (unknown_at) where state = 'unknown';
@@ -319,6 +321,12 @@ create table warmer.budget_uses (
 );
 create index budget_uses_open on warmer.budget_uses (portfolio_id, until_at);
 create index budget_uses_person on warmer.budget_uses (portfolio_id, contact_id, until_at);
+
+-- Slots that were over and hold again, because a message turned out to be delivered: their portfolio's kept count of people is too low.
+-- Only inserted by whoever learns of it, for he may not lock the portfolio; the next claim takes them away and counts anew.
+create table warmer.slots_reopened (
+    portfolio_id bigint not null
+);
 
 -- Where the platform asked us to wait, or could not be reached: no request of that scope begins before `until_at`.
 create table warmer.throttles (
