@@ -1,5 +1,6 @@
 """Named queries as values: how a file is read, how parameters are given, and how rows become values."""
 
+import asyncio
 import enum
 import uuid
 from dataclasses import dataclass, fields
@@ -12,9 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from julia_warmer.store import db as store_db
-from julia_warmer.store.db import Query, number_params, parse, to_value
+from julia_warmer.store.db import AWAY, Query, number_params, open_pool, parse, to_value, transaction_within
 from julia_warmer.store.errors import QueryFileError, StoreError
 from tests.conftest import Database
+from tests.faults.line import line_to
 
 AT = datetime(2026, 3, 1, 12, tzinfo=UTC)
 FILE = Path("chips.sql")
@@ -243,3 +245,24 @@ async def test_an_unreachable_database_is_one_line_without_the_password(db: Data
             await store_db.open_pool(dsn, application_name="tests")
         assert "s3cret" not in str(refusal.value)
         assert "\n" not in str(refusal.value)
+
+
+async def test_a_bounded_transaction_is_over_in_time_when_the_server_says_nothing_any_more(db: Database):
+    async with line_to(db.dsn) as line:
+        pool = await open_pool(line.dsn, application_name="tests", max_size=1)
+
+        async def ask() -> int:
+            async with transaction_within(pool, 0.1, parting_s=0.1) as conn:
+                line.hang()
+                return await conn.fetchval("select 1")
+
+        try:
+            async with asyncio.timeout(5):
+                for _ in ("on an open connection", "on a new one"):
+                    with pytest.raises(AWAY):
+                        await ask()
+            await line.mend()
+            async with transaction_within(pool, 5) as conn:
+                assert await conn.fetchval("select 1") == 1
+        finally:
+            pool.terminate()

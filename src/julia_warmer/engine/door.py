@@ -4,7 +4,6 @@ Two kinds never share a transaction. Calm ones, most of all, are only stored: th
 stop people and numbers, and wait for their rows (docs/decisions/0005-intake.md). While the database is away they go to the spool (0010).
 """
 
-import asyncio
 from collections.abc import Sequence
 from datetime import datetime
 
@@ -16,7 +15,6 @@ from julia_warmer.store.seal import Seal
 
 CALM = Limits(at_once=2, group_max=128, group_bytes_max=4 * 1024**2, waiting_bytes_max=32 * 1024**2)
 URGENT = Limits(at_once=2, group_max=32, group_bytes_max=4 * 1024**2, waiting_bytes_max=32 * 1024**2)
-GROUP_S = 20.0  # for one transaction, the wait for a connection and for others' locks included
 
 
 class Door:
@@ -49,8 +47,7 @@ class Door:
         return receipt
 
     async def _keep(self, group: Sequence[Delivery]) -> list[Receipt]:
-        async with asyncio.timeout(GROUP_S):
-            return await keep_group(self._pool, group, at=group[-1].at, seal=self._seal)
+        return await keep_group(self._pool, group, at=group[-1].at, seal=self._seal)
 
 
 def _is_away(error: Exception) -> bool:

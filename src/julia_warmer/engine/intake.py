@@ -22,7 +22,7 @@ from julia_warmer.engine.urgent import OptedOut, apply_stops, is_urgent, stop_pe
 from julia_warmer.engine.wake import Step, wake
 from julia_warmer.store import inbox
 from julia_warmer.store import people as people_store
-from julia_warmer.store.db import Connection, Pool, transaction
+from julia_warmer.store.db import Connection, Pool, transaction, transaction_within
 from julia_warmer.store.facts import ensure_months
 from julia_warmer.store.inbox import Body, Kept, NewBody, Quarantined
 from julia_warmer.store.platform import Alert, add_alerts
@@ -41,6 +41,8 @@ LANES = 2  # of one worker: one lane reads bodies while the other's SQL runs
 TURNS_MAX = 20  # batches of a lane, a few seconds: then the worker looks whether it is to stop
 TRIES_MAX = 4  # a deadlock with another writer undoes the transaction; the bodies still wait
 CALLS_WAIT_S = 2.0  # how long the 200 to an opt-out waits for requests that are under way
+GROUP_S = 20.0  # for one transaction at the door, the wait for a connection and for others' locks included
+CALLS_ASK_S = 5.0  # for one look
 CALLS_STEP_S = 0.02
 
 # What the database says to a value that it cannot take: the item's fault, not the moment's.
@@ -133,7 +135,7 @@ async def await_calls(pool: Pool, receipt: Receipt, *, wait_s: float = CALLS_WAI
     if not receipt.calling:
         return True
     for _ in range(max(1, int(wait_s / CALLS_STEP_S))):
-        async with pool.acquire() as conn:
+        async with transaction_within(pool, CALLS_ASK_S) as conn:
             if not await people_store.count_calling(conn, receipt.calling):
                 return True
         await asyncio.sleep(CALLS_STEP_S)
@@ -142,7 +144,7 @@ async def await_calls(pool: Pool, receipt: Receipt, *, wait_s: float = CALLS_WAI
 
 async def keep_group(pool: Pool, deliveries: Sequence[Delivery], *, at: datetime, seal: Seal) -> list[Receipt]:
     """`receive_all` in a transaction of its own, which also wakes the intake when there is something new."""
-    async with pool.acquire() as conn, conn.transaction():
+    async with transaction_within(pool, GROUP_S) as conn:
         receipts = await receive_all(conn, deliveries, at=at, seal=seal)
         if not all(receipt.repeated for receipt in receipts):
             await wake(conn, Step.INTAKE)

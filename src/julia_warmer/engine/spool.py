@@ -23,7 +23,7 @@ from julia_warmer.engine.intake import Delivery, keep_group, look_at
 from julia_warmer.engine.parts import Parts
 from julia_warmer.store import platform, spools
 from julia_warmer.store.audit import record_act
-from julia_warmer.store.db import AWAY, FAILED, Connection, transaction
+from julia_warmer.store.db import AWAY, FAILED, Connection, transaction_within
 from julia_warmer.store.platform import Alert
 from julia_warmer.store.seal import SealBroken
 from julia_warmer.store.spool import Spooled, SpoolFolder
@@ -120,7 +120,7 @@ class Spool:
     async def begin(self) -> None:
         """The first lease. What waits from before holds everything up until it is drained."""
         if self.folder.count:
-            async with asyncio.timeout(STATEMENT_S), transaction(self._parts.pool) as conn:
+            async with transaction_within(self._parts.pool, STATEMENT_S) as conn:
                 await self._put(conn, self._clock.now())
         else:
             await self._renew()
@@ -131,12 +131,12 @@ class Spool:
         if self.folder.count or self._writing:
             return
         with suppress(*FAILED):
-            async with asyncio.timeout(STATEMENT_S), transaction(self._parts.pool) as conn:
+            async with transaction_within(self._parts.pool, STATEMENT_S) as conn:
                 await spools.delete_spool(conn, self.folder.id)
 
     async def _renew(self) -> None:
         """Renew the lease, unless something waits. Once the statement may reach the database it counts, whatever becomes of it."""
-        async with asyncio.timeout(STATEMENT_S), transaction(self._parts.pool) as conn:
+        async with transaction_within(self._parts.pool, STATEMENT_S) as conn:
             if self.folder.count or self._writing:
                 await spools.tell_waiting(conn, self.folder.id, waiting=self.folder.count)
                 return

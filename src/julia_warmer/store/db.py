@@ -4,6 +4,7 @@ A query file lies beside its module. Each query opens with `-- name: verb_noun -
 sentence what it does, then the statement with `$name` parameters. `Row` is a dataclass of the module, a scalar type, or `none`.
 """
 
+import asyncio
 import enum
 import re
 import types
@@ -32,6 +33,7 @@ CONNECT_TIMEOUT_S = 10
 STATEMENT_TIMEOUT_S = 60.0
 # A process that stops inside a transaction (a paused machine, a cut network) keeps its locks, and others wait: the server ends it.
 IDLE_IN_TRANSACTION_S = 30
+PARTING_S = 1.0  # for a transaction that took too long to be ended in order
 STATEMENTS_KEPT_MAX = 500  # prepared statements of one connection: more than we have queries
 JSONB_VERSION = b"\x01"
 
@@ -94,6 +96,24 @@ async def transaction(pool: Pool) -> AsyncGenerator[PoolConnectionProxy]:
     """A connection inside a transaction: one for each step, opened at the edge; nobody below commits."""
     async with pool.acquire() as connection, connection.transaction():
         yield connection
+
+
+@asynccontextmanager
+async def transaction_within(pool: Pool, most_s: float, *, parting_s: float = PARTING_S) -> AsyncGenerator[PoolConnectionProxy]:
+    """A transaction that is over within so long, the wait for a connection included, also when the server says nothing any more.
+
+    Then it is ended in order, for which it has `parting_s`: the driver waits for the server's word, so the connection is broken off.
+    Raises TimeoutError, or what a broken connection raises: all of them AWAY.
+    """
+    loop = asyncio.get_running_loop()
+    end = loop.time() + most_s
+    async with pool.acquire(timeout=most_s) as connection:
+        breaking = loop.call_at(end + parting_s, connection.terminate)
+        try:
+            async with asyncio.timeout_at(end), connection.transaction():
+                yield connection
+        finally:
+            breaking.cancel()
 
 
 def _server_settings(application_name: str) -> dict[str, str]:

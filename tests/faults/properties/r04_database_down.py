@@ -24,6 +24,7 @@ LIMIT_S = (600.0, 180.0)
 DRAIN_S = 60.0
 TWICE_EVERY = 10  # deliveries come twice, as Meta's do
 ANSWER_S = 25.0  # for a 200 or a 503, however the database behaves: a transaction's 20 s and some
+WARM = 64
 KILLED_AFTER = 0.85  # of the deliveries
 
 
@@ -102,6 +103,7 @@ async def _play(stage: Stage, draw: Draw, found: Findings, fault: Fault) -> _Out
             await stage.worker()  # it has to live through it
         async with Sender(api.webhook, stage.secret, connections=64 + number) as sender:
             outage = _Outage(stage, fleet, fault, api, sender)
+            await asyncio.gather(*(sender.post(b"{}") for _ in range(WARM)))  # every connection of its pool is open
             running: list[asyncio.Task[None]] = []
             async with _down(stage, line, fault):
                 running = await _post_all(outage, found, number, away_s)
