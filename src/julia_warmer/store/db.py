@@ -107,13 +107,14 @@ async def transaction_within(pool: Pool, most_s: float, *, parting_s: float = PA
     """
     loop = asyncio.get_running_loop()
     end = loop.time() + most_s
-    async with pool.acquire(timeout=most_s) as connection:
-        breaking = loop.call_at(end + parting_s, connection.terminate)
-        try:
-            async with asyncio.timeout_at(end), connection.transaction():
-                yield connection
-        finally:
-            breaking.cancel()
+    connection = await pool.acquire(timeout=most_s)
+    breaking = loop.call_at(end + parting_s, connection.terminate)
+    try:
+        async with asyncio.timeout_at(end), connection.transaction():
+            yield connection
+    finally:
+        breaking.cancel()
+        await pool.release(connection, timeout=parting_s)
 
 
 def _server_settings(application_name: str) -> dict[str, str]:
