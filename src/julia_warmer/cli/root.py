@@ -45,6 +45,7 @@ ENTRIES = (
     Entry("simulate", "simulate_command:simulate", RUN, "Try policies on simulated people and a simulated Meta."),
     Entry("plan", "plan:plan", WATCH, "Preview a day's sends, and who feeds whom."),
     Entry("explain", "explain:app", WATCH, "Say what a webhook means, and why a chip or a person waits."),
+    Entry("forecast", "forecast:forecast", WATCH, "Say when chips will be ready, and how often such forecasts were right."),
     Entry("alerts", "alerts:alerts", WATCH, "Alerts that wait for a person, newest first."),
     Entry("unknown", "unknown:app", WATCH, "Sends of which nobody knows whether Meta took them."),
     Entry(

@@ -89,10 +89,10 @@ class Fleet:
         self.bound: Counter[str] = Counter()
         self.spans = [self._span(day) for day in range(days)]
 
-    def live(self) -> Lives:
-        """All days, from the registration on."""
+    def live(self, first: int = 0) -> Lives:
+        """All days, from the registration on, or from a later moment on (see `onward`)."""
         ends = self.periods.ends
-        for now in range(len(ends) - 1):
+        for now in range(first, len(ends) - 1):
             hour = int(ends[now])
             if hour % DAY_H == 0:
                 self._begin_day(hour // DAY_H)

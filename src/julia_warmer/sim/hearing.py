@@ -32,6 +32,13 @@ class Hearing:
         self._talked_h = np.full((chips, people), -TALKS_ONCE_H)
         self.webhooks = np.zeros(size, np.int64)
 
+    def begin(self, now: int, *, received: int, talks: int, text: bool, image: bool) -> None:
+        """What all chips had heard by a moment before the first that is lived."""
+        self._received[:, now] += received
+        self._talks[:, now] += talks
+        self._text[:, now] |= text
+        self._image[:, now] |= image
+
     def note(self, m: Messages, out: Outcomes, receipts: Bools) -> None:
         """Messages were taken at `m.at`; what becomes of them will be heard. Each reaches its person for the first time in a week."""
         hours, chip = m.at.astype(np.int64), m.chip

@@ -29,6 +29,13 @@ class Memory:
         self._week = moments_a_day * AGAIN_D
         self._written: dict[int, Ints] = {}  # places, by the period in which they were written to
 
+    def begin(self, now: int, chip: Ints, person: Ints, *, at_h: float, answered: Bools) -> None:
+        """These people were written to after moment `now`, before the first that is lived."""
+        place = chip * self._people + person
+        self._nth[place] += 1
+        self._last_h[place], self._load[place], self._answered[place] = at_h, 1.0, answered
+        self._written[now] = place
+
     def wake(self, now: int) -> None:
         """Who was written to in the period that ended a week before moment `now` may be written to again, unless they are gone."""
         if (written := self._written.pop(now - 1 - self._week, None)) is not None:

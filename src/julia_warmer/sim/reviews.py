@@ -20,6 +20,7 @@ from julia_warmer.core.policy import Policy
 from julia_warmer.sim.cohorts import FIELDS, Windows
 from julia_warmer.sim.scatter import Ints
 from julia_warmer.sim.scenarios import BEGINS_AT, ZONE
+from julia_warmer.sim.streams import Floats
 
 DONE = Checklist(name_approved=True, profile_filled=True, pin_set=True, template_approved=True, webhook_heard=True, route_set=True)
 NOTHING = Counts()
@@ -75,6 +76,7 @@ class Reviews:
         newborn = ChipState(status=ChipStatus.WARMING, phase=Phase.SETUP, phase_since=BEGINS_AT)
         self.policy, self._rule = policy, rule
         self.states: list[ChipState] = [newborn] * chips
+        self.registered_at = BEGINS_AT
         self.armed = np.zeros(chips, np.int64)
         self.phase = np.full(chips, hour_of(BEGINS_AT))
         self.need = np.zeros(chips, np.int64)
@@ -87,6 +89,17 @@ class Reviews:
         self._scores = np.full((chips, moments), -1, np.int64)
         self._hours: list[int] = []
         self._kept = [Kept(chips) for _ in range(4)]
+
+    def begin(self, state: ChipState, *, registered_at: datetime, first: int, ends: Floats) -> None:
+        """All chips stand like this, and are decided on for the first time at moment `first`."""
+        self.registered_at = registered_at
+        self._hours = [int(hour) for hour in ends[:first]]
+        for chip in range(len(self.states)):
+            self._become(chip, state)
+
+    def remember_score(self, now: int, score: int | None) -> None:
+        """The score of all chips at a moment before the first."""
+        self._scores[:, now] = -1 if score is None else score
 
     def look(self, now: int, hour: int, facts: Facts) -> None:
         """Decide for every chip at one moment."""
@@ -130,7 +143,7 @@ class Reviews:
                     chip_id=i,
                     chip="chip",
                     zone=ZONE,
-                    registered_at=BEGINS_AT,
+                    registered_at=self.registered_at,
                     state=state,
                     checklist=DONE,
                     quality=RATINGS[rating],
