@@ -43,7 +43,7 @@ def test_a_wrong_policy_stops_what_decides_by_it(on_database: Warmer, monkeypatc
     monkeypatch.setenv("WARMER_POLICY", "nope")
     ran = on_database("plan")
     assert ran.code == 1
-    assert "nope: no policy of that name (cautious, sprint, standard)" in ran.line
+    assert "nope: no policy of that name (adaptive, cautious, fixed, sprint, standard)" in ran.line
 
 
 def test_a_wrong_policy_stops_the_servers(folders: Path):

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from itertools import count
 from typing import Any
@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 from julia_warmer.cloud.decode import decode
 from julia_warmer.core.fold import Tally
 from julia_warmer.core.model import ChipState, ChipStatus, Counts, Phase
-from julia_warmer.core.policy import EvidenceRules
 from julia_warmer.engine.intake import apply_inbox, take_delivery
 from julia_warmer.store.db import transaction
 from julia_warmer.store.settlements import AcceptedSend, accept_sends, lock_people_of
 from tests.conftest import Database
+from tests.core.some import STANDARD
 from tests.engine.incoming import (
     AT,
     COUNTS,
@@ -136,8 +136,8 @@ async def in_sql(db: Database, fleet: Fleet) -> dict[str, int]:
 
 def in_memory(tally: Tally) -> dict[str, int]:
     state = ChipState(status=ChipStatus.WARMING, phase=Phase.EXPANSION, phase_since=AT)
-    rules = dict.fromkeys(("pass_at", "fail_at", "interval_level", "harm_prior_rate", "harm_prior_people", "mature_h", "fresh_h"), 0.0)
-    counted = tally.counts(END, state=state, evidence=EvidenceRules(**rules, people_min=0, recent_sends=1000))
+    rules = replace(STANDARD.evidence, mature_h=0.0, fresh_h=0.0, recent_sends=1000)  # everything is old enough
+    counted = tally.counts(END, state=state, evidence=rules)
     cohort: Counts = counted["phase_matured"]
     media = int(counted["media_7d"])
     return {name: getattr(cohort, name) for name in COUNTS} | {
