@@ -29,6 +29,10 @@ async def test_it_says_how_many_came_out_the_same_and_exits_with_1_when_one_did_
     said = await run(on_database, "policy", "replay")
     assert said.code == 1
     assert "nobody said so" in said.out
+    said = await run(on_database, "policy", "replay", "--rebuild")  # these messages were never stored
+    assert said.code == 1
+    assert "The first that differs: chip, " in said.out
+    assert (await run(on_database, "policy", "replay", "--rebuild", "--policy", "cautious")).code == 2
 
 
 async def test_it_shows_where_another_policy_parts(db: Database, on_database: Warmer) -> None:

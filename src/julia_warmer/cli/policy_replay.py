@@ -6,11 +6,13 @@ from typing import Annotated
 import typer
 
 from julia_warmer import policies
+from julia_warmer.cli.errors import Misused
 from julia_warmer.cli.forms import AsJson
 from julia_warmer.cli.naming import find_chip
 from julia_warmer.cli.opening import Act, do
 from julia_warmer.cli.output import plural, print_json, print_table, say
 from julia_warmer.core.policy import Policy
+from julia_warmer.engine.rebuild import Rebuilt, rebuild
 from julia_warmer.engine.replay import BEGINNING, END, ChipCourse, Period, Replayed, backtest, replay
 
 PARTINGS_SHOWN = 40
@@ -24,26 +26,34 @@ def replay_decisions(
     since: Since = None,
     until: Until = None,
     chip: Annotated[str | None, typer.Option("--chip", help="Only this chip: name or id.", show_default=False)] = None,
+    again: Annotated[bool, typer.Option("--rebuild", help="Count the snapshots again too, from the stored sends and events.")] = False,
     policy: Annotated[str | None, typer.Option("--policy", help="Another policy: name or file.", show_default=False)] = None,
     as_json: AsJson = False,
 ) -> None:
     """Make recorded decisions again, and compare.
 
     Without --policy each is made by its own policy version and must come out the same, byte for byte; exits with 1 when one does not. With
+    --rebuild what each was decided on is counted again from the stored sends and events, and compared with what the database counted. With
     --policy: what another policy would have decided on the same snapshots, and from where on nobody can know what would have become of it.
     """
     other = None if policy is None else policies.load(policy)
+    if other is not None and again:
+        raise Misused("--rebuild counts what was recorded: leave out --policy")
 
-    async def work(act: Act) -> Replayed | list[ChipCourse]:
+    async def work(act: Act) -> Replayed | Rebuilt | list[ChipCourse]:
         chip_id = None if chip is None else await find_chip(act.conn, chip)
         period = Period(since=_utc(since) or BEGINNING, until=_utc(until) or END, chip_id=chip_id)
         if other is not None:
             return await backtest(act.conn, period, policy=other)
+        if again:
+            return await rebuild(act.conn, period, at_hand=_at_hand(act.policy()))
         return await replay(act.conn, period, at_hand=_at_hand(act.policy()))
 
     found = do(work)
     if isinstance(found, Replayed):
         _show_replayed(found, as_json=as_json)
+    elif isinstance(found, Rebuilt):
+        _show_rebuilt(found, as_json=as_json)
     else:
         assert other is not None
         _show_courses(found, other, as_json=as_json)
@@ -69,6 +79,20 @@ def _show_replayed(found: Replayed, *, as_json: bool) -> None:
         if (first := found.first) is not None:
             say(f"The first that differs: {first.chip}, {first.at:%Y-%m-%d %H:%M:%S} UTC, by {first.policy}.")
             say(f"  recorded: …{first.recorded}…\n  again:    …{first.again}…")
+    if found.differ:
+        raise typer.Exit(1)
+
+
+def _show_rebuilt(found: Rebuilt, *, as_json: bool) -> None:
+    if as_json:
+        print_json(found)
+    else:
+        say(f"{plural(found.same, 'snapshot')} counted the same from stored sends and events; {found.differ:,} did not.")
+        if found.not_at_hand:
+            say(f"{plural(found.not_at_hand, 'snapshot')} could not be counted: the policy version is not at hand.")
+        if (first := found.first) is not None:
+            say(f"The first that differs: {first.chip}, {first.at:%Y-%m-%d %H:%M:%S} UTC, {first.field}:")
+            say(f"  counted: {first.counted}\n  folded:  {first.folded}")
     if found.differ:
         raise typer.Exit(1)
 

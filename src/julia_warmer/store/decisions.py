@@ -5,6 +5,7 @@ from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from datetime import date, datetime
 
+from julia_warmer.core.events import Kind
 from julia_warmer.store.db import Connection, load, to_value
 from julia_warmer.store.records import Recorded
 
@@ -30,6 +31,36 @@ class SentDay:
     accepted: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TakenSend:
+    id: int
+    contact_id: int
+    accepted_at: datetime
+    was_held: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToldFact:
+    """A stored event, as far as counting asks."""
+
+    at: datetime
+    kind: Kind
+    key: str
+    contact_id: int | None
+    send_id: int | None
+    code: int | None
+    value: str | None
+    call_id: str | None
+    answered: bool
+    recorded_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReachableDay:
+    day: date
+    reachable: int
+
+
 async def each_recorded(conn: Connection, *, since: datetime, until: datetime, chip_id: int | None) -> AsyncGenerator[RecordedDecision]:
     """Of a period, a few at a time, in the order of their moments, then of the chips' ids. Inside a transaction. Raises RecordBroken."""
     query = queries.list_recorded
@@ -43,3 +74,17 @@ async def sent_by_day(conn: Connection, *, chip_id: int | None) -> dict[int, dic
     for row in await queries.list_sent_days.fetch_as(SentDay, conn, chip_id=chip_id):
         days[row.chip_id][row.day] = row.accepted
     return dict(days)
+
+
+async def list_taken_sends(conn: Connection, chip_id: int) -> list[TakenSend]:
+    """In the order of acceptance."""
+    return await queries.list_taken_sends.fetch_as(TakenSend, conn, chip_id=chip_id)
+
+
+async def list_told_facts(conn: Connection, chip_id: int) -> list[ToldFact]:
+    """In the order in which they were written down."""
+    return await queries.list_told_facts.fetch_as(ToldFact, conn, chip_id=chip_id)
+
+
+async def list_reachable_days(conn: Connection, chip_id: int) -> list[ReachableDay]:
+    return await queries.list_reachable_days.fetch_as(ReachableDay, conn, chip_id=chip_id)

@@ -10,6 +10,7 @@ from julia_warmer.cli.demo.stage import Stage
 from julia_warmer.core.model import Decision
 from julia_warmer.core.policy import Policy
 from julia_warmer.core.record import decision_from_json, decisions_sha256
+from julia_warmer.engine.rebuild import rebuild
 from julia_warmer.engine.replay import Period, replay
 from julia_warmer.sandbox.auditor import Decided, Limits, audit
 from julia_warmer.sim.constants import world_hash
@@ -52,6 +53,7 @@ class Result:
     decisions: int
     decisions_sha256: str
     replayed_same: int  # decisions that came out the same, byte for byte, when made again from their recorded snapshots: all of them
+    rebuilt_same: int  # snapshots whose counts came out the same when the stored sends and events were folded again: all of them
     chips: tuple[ChipLife, ...]
     ledger: dict[str, int]
     webhooks: dict[str, int]
@@ -74,7 +76,8 @@ async def gather(stage: Stage, *, wall_s: float) -> Result:
             pairs.append((row.name, decision_from_json(orjson.dumps(row.record.decision).decode())))
             day = row.at.astimezone(ZoneInfo(row.zone)).date()
             exported.append(Decided(row.at, row.name, day, int(row.record.decision["budget"]["day_max"])))
-        replayed = await replay(conn, Period(), at_hand={stage.parts.policy.version: stage.parts.policy})
+        at_hand = {stage.parts.policy.version: stage.parts.policy}
+        replayed, rebuilt = await replay(conn, Period(), at_hand=at_hand), await rebuild(conn, Period(), at_hand=at_hand)
         quarantined = await lives.count_quarantined(conn)
         limits = await lives.list_limits(conn)
     judged = audit(stage.spec, stage.sandbox.bench.ledger.rows(), exported, limits_of(stage.parts.policy))
@@ -88,6 +91,7 @@ async def gather(stage: Stage, *, wall_s: float) -> Result:
         decisions=len(pairs),
         decisions_sha256=decisions_sha256(pairs),
         replayed_same=replayed.same,
+        rebuilt_same=rebuilt.same,
         chips=tuple(_life(row, ready.get(row.chip_id), stage) for row in rows),
         ledger=judged.counts(),
         webhooks={"delivered": counts.updates, "duplicates_sent": counts.duplicates, "quarantined": quarantined},

@@ -55,8 +55,9 @@ def print_result(result: Result, to: Console = out) -> None:
         to.print(f"  [red]{sentence}[/]")
     hooks = result.webhooks
     to.print(f"Webhooks: {hooks['delivered']:,} updates delivered, {hooks['duplicates_sent']:,} twice, {hooks['quarantined']} quarantined.")
-    again = "all the same" if result.replayed_same == result.decisions else f"[bold red]{result.replayed_same:,} the same[/]"
-    by = f"{result.decisions:,} decisions by {result.policy}, made again {again}; sha256 {result.decisions_sha256[:16]}…"
+    same = min(result.replayed_same, result.rebuilt_same)
+    again = "all the same" if same == result.decisions else f"[bold red]{same:,} the same[/]"
+    by = f"{result.decisions:,} decisions by {result.policy}, counted and made again {again}; sha256 {result.decisions_sha256[:16]}…"
     to.print(f"{by}; world {result.world[:12]}…; seed {result.seed}; {result.days} days in {result.wall_s:.0f} s.")
 
 
