@@ -58,8 +58,9 @@ async def _measure(options: argparse.Namespace, screen: Console) -> Report:
             sizes[name] = asdict(size)
             screen.print(show.sizes(name, sizes[name]))
             began = time.perf_counter()
-            rows += await SUBJECTS[name].measure(place, size, seed=options.seed)
-            screen.print(f"{name}: took {time.perf_counter() - began:.0f} s")
+            found = await SUBJECTS[name].measure(place, size, seed=options.seed)
+            rows += found
+            screen.print(f"{name}: took {time.perf_counter() - began:.0f} s; {show.in_short(found)}")
         rows += whole_message(rows)
     return Report(machine=machine, sizes=sizes, seed=options.seed, rows=tuple(rows))
 

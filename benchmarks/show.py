@@ -1,5 +1,6 @@
 """The run as a person reads it: the machine, the sizes, the table. It must not know how anything was measured."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from rich.table import Table
@@ -28,6 +29,11 @@ def table(report: Report) -> Table:
     for row in report.rows:
         shown.add_row(*_cells(row), style=None if row.ok else "red")
     return shown
+
+
+def in_short(rows: Sequence[Row]) -> str:
+    """What one subject came to, for whoever waits for the table."""
+    return "; ".join(f"{mark} {name} {ours} {ratio}".strip() for mark, name, ours, _, _, ratio, *_ in map(_cells, rows))
 
 
 def _cells(row: Row) -> tuple[str, ...]:
