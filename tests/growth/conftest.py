@@ -27,6 +27,7 @@ async def grown(servers: Servers) -> AsyncIterator[Reader]:
     """The app's connection to the large database, in a transaction that is rolled back. It notes what each statement reads."""
     await _make(servers)
     conn = await store_db.connect(servers.get("18").dsn(GROWN, APP), application_name="tests")
+    await conn.execute("select pg_advisory_lock(3)")  # one test at a time: they touch the same rows, and keep them locked to their end
     transaction = conn.transaction()
     await transaction.start()
     try:
