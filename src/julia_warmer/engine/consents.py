@@ -11,7 +11,7 @@ from typing import Any
 
 from julia_warmer.core.merkle import GENESIS, chain_of, climb, leaf_of, path_of, root_of
 from julia_warmer.store import consents as store
-from julia_warmer.store.consents import OpenRow, ProofRow, SealRow, open_private
+from julia_warmer.store.consents import ProofRow, SealRow, open_private
 from julia_warmer.store.db import Connection
 from julia_warmer.store.seal import Seal
 
@@ -129,6 +129,3 @@ async def _prove(conn: Connection, row: ProofRow, seal: Seal) -> Proof:
 
 def _moment(at: datetime) -> str:
     return at.astimezone(UTC).isoformat(timespec="microseconds")
-
-
-__all__ = ["Broken", "OpenRow", "Proof", "Verified", "prove_person", "seal_consents", "verify_ledger"]
