@@ -143,7 +143,7 @@ def test_of_two_chips_with_the_same_need_the_healthier_never_gets_less(scores: l
 TTL = timedelta(hours=12)
 plans = st.lists(
     st.tuples(
-        st.integers(0, 90),  # minutes until the next claim
+        st.integers(-5, 90),  # minutes until the next claim; below 0 the clock was set back
         st.integers(0, 15),  # who
         st.sampled_from(["delivered", "delivered", "failed", "silent"]),
         st.integers(0, 12 * 60),  # minutes until it is delivered, or fails
@@ -184,6 +184,14 @@ def test_a_slot_is_held_until_a_day_after_the_later_of_claim_and_delivery() -> N
     ledger.delivered("a", at=AT + 3 * HOUR)
     assert not ledger.claim("c", "bia", at=AT + 26 * HOUR)
     assert ledger.claim("c", "bia", at=AT + 27 * HOUR)
+
+
+def test_a_slot_that_was_given_away_is_not_had_again_when_the_clock_is_set_back() -> None:
+    ledger = BudgetLedger(1, ttl=TTL)
+    assert ledger.claim("a", "ana", at=AT)
+    ledger.delivered("a", at=AT)
+    assert ledger.claim("b", "bia", at=AT + 24 * HOUR)
+    assert not ledger.claim("c", "ana", at=AT + 23 * HOUR)
 
 
 def test_an_unknown_outcome_holds_its_slot_through_its_time_to_live_and_a_day_more() -> None:

@@ -328,6 +328,21 @@ async def test_people_are_counted_once_in_the_portfolios_day(db: Database):
     assert (await claim(db.pool, fleet)).taken == ()
 
 
+async def test_a_slot_that_was_given_away_is_not_had_again_when_the_clock_is_set_back(db: Database):
+    async with transaction(db.pool) as conn:
+        fleet = await given.add_fleet(conn, limit=1)
+        old, new = await given.add_sends(conn, fleet, 2)
+        person = (await send_row(conn, old))["contact_id"]
+        earlier = await given.add_past(conn, fleet, person, AT - 20 * DAY)
+        await conn.execute("update sends set due_at = $2 where id = $1", new, AT - HOUR)
+        await conn.execute(
+            "insert into budget_uses (send_id, portfolio_id, contact_id, from_at, until_at) values ($1, $2, $3, $4, $5)",
+            earlier, fleet.portfolio, person, AT - 20 * DAY, AT,
+        )  # fmt: skip
+    assert [send.send_id for send in (await claim(db.pool, fleet, at=AT)).taken] == [new]
+    assert (await claim(db.pool, fleet, at=AT - MINUTE)).taken == ()
+
+
 async def test_the_count_of_people_is_kept_and_is_never_too_low(db: Database):
     """A large portfolio's slots are counted once a minute; those that claims take are added, and one that comes back is counted at once."""
     async with transaction(db.pool) as conn:

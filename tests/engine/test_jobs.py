@@ -125,6 +125,18 @@ async def test_a_failing_step_is_told_and_held_the_others_go_on_and_it_recovers(
         await until(lambda: count(db, "alerts where open_key = 'step:intake' and closed_at is not null", 1), "the alert is closed")
 
 
+async def test_what_runs_once_a_day_is_tried_again_when_it_broke(db: Database, line: Line) -> None:
+    """Not after a day. And whoever runs it well closes what another told of it."""
+    await db.owner.execute("alter table warmer.shadow_decisions rename to shadows_away")
+    async with working(line):
+        await until(lambda: count(db, "alerts where open_key = 'step:tidy' and closed_at is null", 1), "the alert")
+        await db.owner.execute("alter table warmer.shadows_away rename to shadow_decisions")
+        await until(lambda: count(db, "alerts where open_key = 'step:tidy' and closed_at is not null", 1), "the alert is closed")
+    await db.owner.execute("update alerts set closed_at = null, closed_by = null where open_key = 'step:tidy'")
+    async with working(line):
+        await until(lambda: count(db, "alerts where open_key = 'step:tidy' and closed_at is not null", 1), "closed by another")
+
+
 async def test_a_probe_of_the_listener_does_not_overtake_it(db: Database) -> None:
     driver, heard = ListensFirst(db.pool), asyncio.Queue[object]()
     async with driver:

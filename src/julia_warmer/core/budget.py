@@ -174,9 +174,13 @@ class BudgetLedger:
         return len(self._people(at))
 
     def claim(self, send: str, person: str, *, at: datetime) -> bool:
-        """Take a slot for a send, if the person has one already or one is free."""
+        """Take a slot for a send, if the person has one already or one is free.
+
+        More people than the limit hold slots after it was lowered, or the clock was set back behind slots that were over: then nobody
+        may have another, for the slot that a person has may be one whose place was given away.
+        """
         people = self._people(at)
-        if person not in people and len(people) >= self.limit:
+        if len(people | {person}) > self.limit:
             return False
         self._slots[send] = _Slot(person, at, at + self._ttl + DAY)
         return True

@@ -17,6 +17,7 @@ from julia_warmer.store.db import Connection
 
 PAIR_S = 6.0  # one number, one person: a message every six seconds (Meta: "About the platform", 2025-12-05)
 UNLIMITED = -1
+OVER = -1  # people left where more than the limit hold a slot
 SHARES, SHARE_MIN = 2, 5  # of a claim one chip may fill so many times its even share: the oldest go first, and nothing is read in vain
 NEVER = timedelta(days=3650)  # where the policy's hours never open: past every send's end
 
@@ -76,11 +77,14 @@ class Claimer:
         return _claim(judged, is_full=len(found) >= share, is_probe=is_probe)
 
     async def _people_left(self, conn: Connection, portfolio_id: int, limits: PortfolioLimits, *, most: int, at: datetime) -> int | None:
-        """New people that the portfolio's moving 24 h surely has room for; None = unlimited."""
+        """New people that the portfolio's moving 24 h surely has room for; None = unlimited. Below 0 not even those who have a slot go.
+
+        There are more than the limit after it was lowered, or after the clock was set back: core/budget.py has the law.
+        """
         limit = self.policy.budget.limit_unknown if limits.messaging_limit is None else limits.messaging_limit
         if limit == UNLIMITED:
             return None
-        return max(0, limit - await claims.count_people(conn, portfolio_id, people_max=limit, most=most, at=at))
+        return max(OVER, limit - await claims.count_people(conn, portfolio_id, people_max=limit, most=most, at=at))
 
     def _guards(
         self, found: list[Candidate], rooms: list[Room], people_left: int | None, money_left: Decimal | None, at: datetime

@@ -32,6 +32,8 @@ STEP_S = 120.0  # longest run of a step that has no end of its own
 HEARTBEAT = timedelta(seconds=15)  # a job whose worker gave no sign for so long is taken by another
 LOOK_EVERY = timedelta(seconds=5)  # at the queue, in case its notice was lost
 HOLD_MAX_S = 60.0
+RETRY_MIN_S = 0.1
+WELL_S = 30.0  # a step that every worker runs all the time closes what any of them told of it, so often at most
 RESTART_MAX_S = 30.0
 WHY_MAX = 300  # characters
 SIGN_EVERY_S = 10.0  # a worker says that it is there, and compares its journal with the database
@@ -197,7 +199,8 @@ class _Worker:
     running: set[Step] = field(default_factory=set)
     again: set[Step] = field(default_factory=set)  # woken while running here
     trouble: dict[Step, _Trouble] = field(default_factory=dict)
-    well: set[Step] = field(default_factory=set)  # whose alert is known to be closed
+    well: dict[Step, float] = field(default_factory=dict)  # when its alert was closed; any worker may have opened one since
+    retries: set[asyncio.Task[None]] = field(default_factory=set)
 
     async def run(self) -> None:
         """Start PgQueuer as often as it breaks: the database went away, a connection was cut."""
@@ -315,21 +318,34 @@ class _Worker:
         trouble = self.trouble.setdefault(step, _Trouble())
         trouble.in_row += 1
         trouble.held_until_s = asyncio.get_running_loop().time() + min(2.0 ** (trouble.in_row - 1), HOLD_MAX_S)
-        self.well.discard(step)
+        self.well.pop(step, None)
         why = _why(error)
         log.error("step failed", step=step, worker=self.parts.worker, in_row=trouble.in_row, why=why)
         alert = Alert(rule="step failed", level="critical", text=f"The step {step} fails: {why}", open_key=_key(step), at=self.clock.now())
         with suppress(Exception):  # a database that is away is said by the supervisor
             async with transaction(self.parts.pool) as conn:
                 await platform.add_alerts(conn, [alert])
+        retry = asyncio.create_task(self._try_again(step, trouble))
+        self.retries.add(retry)
+        retry.add_done_callback(self.retries.discard)
+
+    async def _try_again(self, step: Step, trouble: _Trouble) -> None:
+        """When the wait is over: what runs once a day is not left for a day because a connection broke."""
+        loop = asyncio.get_running_loop()
+        while not self.stop.is_set() and self.trouble.get(step) is trouble:
+            await self._pause(max(RETRY_MIN_S, trouble.held_until_s - loop.time()))
+            with suppress(Exception):  # a database that is away is said by the supervisor, which wakes every step
+                return await self._tick(step)
 
     async def _recover(self, step: Step) -> None:
         """A step that runs again is not held any more, and what was told of it is over."""
         self.trouble.pop(step, None)
-        if step not in self.well:
+        now = asyncio.get_running_loop().time()
+        is_rare = RHYTHMS[step].at_once > 0  # those that every worker runs all the time need not look each time
+        if is_rare or now - self.well.get(step, -WELL_S) >= WELL_S:
             async with transaction(self.parts.pool) as conn:
                 await platform.close_alerts(conn, [_key(step)], by=self.parts.worker, at=self.clock.now())
-            self.well.add(step)
+            self.well[step] = now
 
     async def _pause(self, wait_s: float) -> None:
         with suppress(TimeoutError):

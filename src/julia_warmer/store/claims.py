@@ -62,7 +62,7 @@ class Guards:
     pair_s: float
     opens_at: Mapping[str, datetime]  # by zone: the first allowed moment that is not before now
     rooms: Sequence["Room"]
-    people_left: int | None  # None = unlimited
+    people_left: int | None  # None = unlimited; -1: more than the limit hold a slot, and none of them gets another
     money_left: Decimal | None
 
 

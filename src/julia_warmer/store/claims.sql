@@ -143,7 +143,7 @@ with due as materialized (
          where sends.chip_id = able.chip_id
            and sends.state = 'planned' and sends.kind = 'campaign' and sends.due_at <= $at and (sends.expires_at > $at) is true
            and ($money_left::numeric is null or prices.amount <= $money_left)
-           and ($people_left::int is null or $people_left > 0 or exists (
+           and ($people_left::int is null or $people_left > 0 or $people_left = 0 and exists (
                select from budget_uses
                where budget_uses.portfolio_id = sends.portfolio_id
                  and budget_uses.contact_id = sends.contact_id
@@ -298,7 +298,7 @@ in_portfolio as (
     select in_chip.told, in_chip.id, in_chip.kind, in_chip.due_at, in_chip.price, in_chip.day,
            in_chip.fits_chip and (
                $people_left::int is null
-               or not in_chip.is_new
+               or not in_chip.is_new and $people_left >= 0
                or count(*) filter (where in_chip.fits_chip and in_chip.is_new) over (order by in_chip.due_at, in_chip.id) <= $people_left
            ) as fits_portfolio
     from in_chip

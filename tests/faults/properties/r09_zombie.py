@@ -60,10 +60,11 @@ async def run(stage: Stage, draw: Draw) -> Row:
     for part in parts[:rounds]:
         if game.zombies < zombies_wanted:
             await game.play(part)
+    unused = [send for part in parts[game.rounds : rounds] for send in part]  # most rounds made more than one zombie
+    await stage.db.owner.execute("update sends set state = 'cancelled' where id = any($1::bigint[])", unused)
     longest_s = 0.0
     for part in parts[rounds:]:
         longest_s = max(longest_s, await game.play_inside(part))
-    await stage.db.owner.execute("update sends set state = 'cancelled' where state = 'planned'")  # of the rounds that were not needed
     await finish(stage, within_s=180)
     await await_settled(stage, sandbox)
     judged = await judge(stage, sandbox, found, may_end=("cancelled",))
@@ -83,7 +84,7 @@ class _Game:
         self.sandbox = sandbox
         self.workers = {str(worker.said["worker"]): worker for worker in workers}
         self.found = found
-        self.zombies = self.claimed = self.calling = 0
+        self.rounds = self.zombies = self.claimed = self.calling = 0
         self.recovered_s = 0.0
 
     async def play(self, sends: Sequence[int]) -> None:
@@ -94,6 +95,7 @@ class _Game:
         names = await self._catch()
         zombies = [await self._stop(name) for name in names]
         await self.sandbox.heal()
+        self.rounds += 1
         self.zombies += len(zombies)
         self.claimed += sum(len(zombie.claimed) for zombie in zombies)
         self.calling += sum(len(zombie.calling) for zombie in zombies)
