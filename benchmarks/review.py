@@ -1,14 +1,17 @@
 """review: how many chips a second one worker decides on, against bare SQL over the same rows, and against the sprint's cycle."""
 
-from collections.abc import AsyncGenerator
+import time
+from collections.abc import AsyncGenerator, Awaitable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
-from benchmarks import reviewing, seeding
+from benchmarks import reviewing, seeding, show
 from benchmarks.child import Child, Done, started
 from benchmarks.database import Database, Place
 from benchmarks.rows import Must, Row, alone, compare
+from julia_warmer.store.db import Connection
 
 FLOOR, FLAT, LARGEST_S, SPRINT = 0.33, 1.2, 15.0, 50.0
 MEMORY_MB = 300
@@ -18,7 +21,7 @@ MOST_S = 60.0  # a round that takes longer is cut off there: the rate is known, 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Size:
-    """How much of everything. A chip has 297 hours with counts in 30 days."""
+    """How much of everything. A chip has 278 hours with counts in 30 days."""
 
     chips: tuple[int, ...]  # the least first: it also runs against the sprint's cycle
     rounds: tuple[int, ...]
@@ -85,16 +88,25 @@ async def _fleet(place: Place, chips: int, size: Size) -> AsyncGenerator[Fleet]:
     async with AsyncExitStack() as stack:
         database = await stack.enter_async_context(place.database(f"bench_review_{chips}"))
         async with database.owner() as conn:
-            portfolios = max(1, chips // size.chips_a_portfolio)
-            await seeding.add_fleet(conn, seeding.Fleet(chips, portfolios), budget=50, messaging_limit=10_000)
-            await seeding.add_counts(conn)
-            if chips == size.chips[0]:
-                await reviewing.queries.keep_hours.execute(conn)
-            await seeding.fold_hours(conn)
-            await seeding.settle_down(conn)
+            for what, step in _filling(conn, chips, size):
+                began = time.perf_counter()
+                await step
+                show.progress(f"review: {chips:,} chips: {what} in {time.perf_counter() - began:.1f} s")
         ours = await stack.enter_async_context(started("benchmarks.reviewing:ours", dsn=database.dsn))
         bare = await stack.enter_async_context(started("benchmarks.reviewing:bare", dsn=database.owner_dsn))
         yield Fleet(place, database, chips, ours, bare)
+
+
+def _filling(conn: Connection, chips: int, size: Size) -> Iterator[tuple[str, Awaitable[Any]]]:
+    """What a database of so many chips is filled with, step by step."""
+    fleet = seeding.Fleet(chips, max(1, chips // size.chips_a_portfolio))
+    yield "fleet added", seeding.add_fleet(conn, fleet, budget=50, messaging_limit=10_000)
+    yield "months lived", seeding.add_counts(conn)
+    if chips == size.chips[0]:
+        yield "hours kept for the sprint", reviewing.queries.keep_hours.execute(conn)
+    yield "months folded", seeding.fold_hours(conn)
+    yield "months spread over the fleet", seeding.spread_month(conn)
+    yield "tables vacuumed", seeding.settle_down(conn)
 
 
 async def _race(fleet: Fleet, rounds: int) -> tuple[list[float], list[float], list[Row]]:

@@ -164,32 +164,74 @@ cross join lateral (
 ) as moment;
 
 -- name: add_counts -> none
--- Thirty days of counts of every chip: a row for each open hour of each sending day, from 9 to 20 in São Paulo, Monday to Saturday.
--- They lie on the disk as they come in life: hour by hour, the chips of an hour in no order, and so those of a chip far apart.
-with shuffled as materialized (
-    select chips.id from chips order by chips.id * 7919 % 100003
-),
-moments as materialized (
-    select day + make_interval(hours => number) as hour, extract(doy from day)::int * 131 + number * 17 as salt
-    from generate_series(date_trunc('day', $at::timestamptz) - interval '30 days', date_trunc('day', $at), interval '1 day') as day
-    cross join generate_series(12, 22) as number
-    where extract(dow from day) <> 0 and day + make_interval(hours => number) <= $at
-    order by 1
-)
+-- Thirty days of the first chips: a row for each open hour of each sending day, from 9 to 20 in São Paulo, Monday to Saturday.
+-- What an hour brings follows from the hour and from id % draws: chips whose ids differ by `draws` live the same.
 insert into chip_counts (chip_id, hour, accepted, reached, delivered, read, replied, opted_out, undeliverable, limited, received, conversations, media)
 select drawn.chip_id, moments.hour, 3 + drawn.n % 4, 3 + drawn.n % 4 - (drawn.n % 31 = 0)::int, 3 + drawn.n % 4 - (drawn.n % 31 = 0)::int,
        2 + drawn.n % 2, (drawn.n % 4 < 3)::int, (drawn.n % 401 = 0)::int, (drawn.n % 97 = 0)::int, (drawn.n % 89 = 0)::int,
        1 + drawn.n % 2, (drawn.n % 3 = 0)::int, 1
-from moments
-cross join lateral (select shuffled.id as chip_id, (shuffled.id * 7919 + moments.salt) % 4001 as n from shuffled offset 0) as drawn;
+from (
+    select day + make_interval(hours => number) as hour, extract(doy from day)::int * 131 + number * 17 as salt
+    from generate_series(date_trunc('day', $at::timestamptz) - interval '30 days', date_trunc('day', $at), interval '1 day') as day
+    cross join generate_series(12, 22) as number
+    where extract(dow from day) <> 0 and day + make_interval(hours => number) <= $at
+) as moments
+cross join lateral (
+    select chips.id as chip_id, (chips.id * 7919 + moments.salt) % $draws::integer as n from chips where chips.id <= $lived::integer offset 0
+) as drawn;
 
--- name: add_days -> none
--- What each chip had, could have reached and sent on each of those days.
-insert into chip_days (chip_id, day, granted, reachable, accepted)
-select chip_counts.chip_id, (chip_counts.hour at time zone 'America/Sao_Paulo')::date, sum(chip_counts.accepted) + 2,
-       sum(chip_counts.accepted) + 1, sum(chip_counts.accepted)
-from chip_counts
+-- name: keep_days -> none
+-- What these chips sent on each of those days.
+create temporary table seeded_days as
+select counts.chip_id, (counts.hour at time zone 'America/Sao_Paulo')::date as day, sum(counts.accepted)::integer as accepted
+from chip_counts as counts
 group by 1, 2;
+
+-- name: begin_months -> none
+-- They were never folded.
+insert into chip_months (chip_id, folded_at) select chips.id, '-infinity' from chips where chips.id <= $lived::integer;
+
+-- name: keep_counts -> none
+-- Their hours that are not folded.
+create temporary table seeded_counts as
+select counts.chip_id, counts.hour, counts.accepted, counts.reached, counts.delivered, counts.read, counts.replied, counts.opted_out,
+       counts.undeliverable, counts.limited, counts.received, counts.conversations, counts.media
+from chip_counts as counts;
+
+-- name: keep_months -> none
+-- Their folded ones.
+create temporary table seeded_months as select chip_months.chip_id, chip_months.folded_at, chip_months.hours from chip_months;
+
+-- name: keep_twins -> none
+-- For each chip, the one that lived its month.
+create temporary table seeded_twins as
+select chips.id as chip_id, case when chips.id <= $lived::integer then chips.id else 1 + (chips.id - 1) % $draws::integer end as lived_id
+from chips;
+
+-- name: spread_counts -> none
+-- The hours that are not folded, for every chip. They lie on the disk as they come in life: hour by hour, the chips of an hour in no order, and so those of a chip far apart.
+insert into chip_counts (chip_id, hour, accepted, reached, delivered, read, replied, opted_out, undeliverable, limited, received, conversations, media)
+select twins.chip_id, kept.hour, kept.accepted, kept.reached, kept.delivered, kept.read, kept.replied, kept.opted_out, kept.undeliverable,
+       kept.limited, kept.received, kept.conversations, kept.media
+from seeded_twins as twins
+join seeded_counts as kept on kept.chip_id = twins.lived_id
+order by kept.hour, twins.chip_id * 7919 % 100003;
+
+-- name: spread_months -> none
+-- The folded ones: upkeep takes chips in the order of their ids.
+insert into chip_months (chip_id, folded_at, hours)
+select twins.chip_id, kept.folded_at, kept.hours
+from seeded_twins as twins
+join seeded_months as kept on kept.chip_id = twins.lived_id
+order by twins.chip_id;
+
+-- name: spread_days -> none
+-- Their days, one day after another, with what each chip had and could have reached.
+insert into chip_days (chip_id, day, granted, reachable, accepted)
+select twins.chip_id, kept.day, kept.accepted + 2, kept.accepted + 1, kept.accepted
+from seeded_twins as twins
+join seeded_days as kept on kept.chip_id = twins.lived_id
+order by kept.day, twins.chip_id * 7919 % 100003;
 
 -- name: add_late -> none
 -- What was told of folded hours since they were folded: of three hours of each chip, somebody read or answered.
@@ -204,4 +246,5 @@ on conflict do nothing;
 insert into health_log (chip_id, at, score)
 select chips.id, $at::timestamptz - make_interval(hours => 4 * n), 88
 from chips
-cross join generate_series(1, 6) as n;
+cross join generate_series(1, 6) as n
+order by n desc, chips.id;

@@ -1,11 +1,18 @@
 """The run as a person reads it: the machine, the sizes, the table. It must not know how anything was measured."""
 
+import sys
 from collections.abc import Sequence
 from typing import Any
 
 from rich.table import Table
 
 from benchmarks.rows import Report, Row
+
+
+def progress(text: str) -> None:
+    """One line on the error channel, for whoever waits."""
+    sys.stderr.write(text + "\n")
+    sys.stderr.flush()
 
 
 def facts(machine: dict[str, Any]) -> str:
