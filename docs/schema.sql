@@ -160,6 +160,21 @@ create table warmer.chip_months (
 );
 create index chip_months_folded on warmer.chip_months using btree (folded_at);
 
+create table warmer.chip_overrides (
+    id bigint generated always as identity not null,
+    chip_id bigint not null,
+    body text not null,
+    since timestamptz not null,
+    set_by text not null,
+    why text not null,
+    until_at timestamptz,
+    ended_by text,
+    ended_why text,
+    constraint chip_overrides_pkey primary key (id),
+    constraint chip_overrides_chip_id_fkey foreign key (chip_id) references warmer.chips(id)
+);
+create unique index chip_overrides_open on warmer.chip_overrides using btree (chip_id) where (until_at is null);
+
 create table warmer.chips (
     id bigint generated always as identity not null,
     portfolio_id bigint not null,
@@ -517,16 +532,30 @@ create table warmer.pgqueuer_statistics (
 create unique index pgqueuer_statistics_unique_count on warmer.pgqueuer_statistics using btree (priority, date_trunc('sec'::text, timezone('UTC'::text, created)), status, entrypoint);
 
 create table warmer.policies (
-    id bigint generated always as identity not null,
-    name text not null,
     version text not null,
-    body text not null,
-    active boolean default false not null,
-    since timestamptz not null,
-    constraint policies_pkey primary key (id),
-    constraint policies_version_key unique (version)
+    rules text not null,
+    added_at timestamptz not null,
+    constraint policies_pkey primary key (version)
 );
-create unique index policies_active on warmer.policies using btree (active) where active;
+
+create table warmer.policy_changes (
+    id bigint generated always as identity not null,
+    version text not null,
+    before text not null,
+    valid_from timestamptz not null,
+    made_at timestamptz not null,
+    made_by text not null,
+    why text not null,
+    layers jsonb not null,
+    differs jsonb not null,
+    effect jsonb not null,
+    withdrawn_at timestamptz,
+    withdrawn_by text,
+    withdrawn_why text,
+    constraint policy_changes_pkey primary key (id),
+    constraint policy_changes_version_fkey foreign key (version) references warmer.policies(version)
+);
+create unique index policy_changes_valid on warmer.policy_changes using btree (valid_from) where (withdrawn_at is null);
 
 create table warmer.portfolios (
     id bigint generated always as identity not null,
@@ -908,6 +937,7 @@ grant delete, insert, select, update on warmer.campaigns to warmer_app;
 grant delete, insert, select, update on warmer.chip_counts to warmer_app;
 grant delete, insert, select, update on warmer.chip_days to warmer_app;
 grant delete, insert, select, update on warmer.chip_months to warmer_app;
+grant delete, insert, select, update on warmer.chip_overrides to warmer_app;
 grant delete, insert, select, update on warmer.chips to warmer_app;
 grant insert, select on warmer.consent_leaves to warmer_app;
 grant insert, select on warmer.consent_seals to warmer_app;
@@ -929,7 +959,8 @@ grant delete, insert, select, update on warmer.pgqueuer to warmer_app;
 grant delete, insert, select, update on warmer.pgqueuer_log to warmer_app;
 grant delete, insert, select, update on warmer.pgqueuer_schedules to warmer_app;
 grant delete, insert, select, update on warmer.pgqueuer_statistics to warmer_app;
-grant delete, insert, select, update on warmer.policies to warmer_app;
+grant insert, select on warmer.policies to warmer_app;
+grant delete, insert, select, update on warmer.policy_changes to warmer_app;
 grant delete, insert, select, update on warmer.portfolios to warmer_app;
 grant delete, insert, select, update on warmer.prices to warmer_app;
 grant delete, insert, select, update on warmer.quarantine to warmer_app;
@@ -950,6 +981,7 @@ grant usage on sequence warmer.alerts_id_seq to warmer_app;
 grant usage on sequence warmer.api_keys_id_seq to warmer_app;
 grant usage on sequence warmer.audit_log_id_seq to warmer_app;
 grant usage on sequence warmer.campaigns_id_seq to warmer_app;
+grant usage on sequence warmer.chip_overrides_id_seq to warmer_app;
 grant usage on sequence warmer.chips_id_seq to warmer_app;
 grant usage on sequence warmer.consents_id_seq to warmer_app;
 grant usage on sequence warmer.contacts_id_seq to warmer_app;
@@ -960,7 +992,7 @@ grant usage on sequence warmer.pgqueuer_id_seq to warmer_app;
 grant usage on sequence warmer.pgqueuer_log_id_seq to warmer_app;
 grant usage on sequence warmer.pgqueuer_schedules_id_seq to warmer_app;
 grant usage on sequence warmer.pgqueuer_statistics_id_seq to warmer_app;
-grant usage on sequence warmer.policies_id_seq to warmer_app;
+grant usage on sequence warmer.policy_changes_id_seq to warmer_app;
 grant usage on sequence warmer.portfolios_id_seq to warmer_app;
 grant usage on sequence warmer.quarantine_id_seq to warmer_app;
 grant usage on sequence warmer.routes_id_seq to warmer_app;

@@ -70,7 +70,10 @@ class Settings(BaseSettings):
     api_key: SecretStr | None = Field(
         default=None, description="Bearer key of the internal application, 24 characters or more. No key, no start."
     )
-    policy: str = Field(default="standard", description="Policy: standard, cautious, sprint, or the path of a TOML file.")
+    policy: str = Field(
+        default="standard",
+        description="Policy until one is applied (`warmer policy apply`): standard, cautious, adaptive, or the path of a TOML file.",
+    )
     shadow_policy: str | None = Field(
         default=None,
         description="A second policy that decides beside the first on live data and only reports: `warmer policy shadow`. Unset: none.",

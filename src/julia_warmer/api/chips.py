@@ -37,6 +37,7 @@ from julia_warmer.api.edge import (
 from julia_warmer.api.edge import Name as AnyName
 from julia_warmer.core.model import ChipState, ChipStatus, Phase, Quality
 from julia_warmer.engine import control, setup
+from julia_warmer.engine.rules import in_force
 from julia_warmer.store import views
 from julia_warmer.store.db import Connection
 
@@ -331,7 +332,7 @@ Command = Callable[..., Awaitable[ChipState]]
 
 async def _command(command: Command, chip: str, conn: Connection, parts: InParts, at: datetime, by: str, why: str) -> ChipView:
     chip_id = await find_chip(conn, chip)
-    await command(conn, chip_id, by=by, why=why, at=at, policy=parts.policy)
+    await command(conn, chip_id, by=by, why=why, at=at, policy=await in_force(conn, parts.policy, at=at))
     return await view_chip(conn, chip_id, at)
 
 

@@ -28,6 +28,7 @@ from julia_warmer.api.edge import (
 )
 from julia_warmer.core.commands import StopScope
 from julia_warmer.engine import control, setup
+from julia_warmer.engine.rules import in_force
 from julia_warmer.store import views
 
 router = new_router("desk")
@@ -192,7 +193,7 @@ async def stop(form: NewStop, conn: Conn, at: At, by: By) -> StoppedView:
 @router.post("/warmer/stops/{stop_id}/release", name="release")
 async def release(stop_id: PathId, form: Reason, conn: Conn, parts: InParts, at: At, by: By) -> ReleasedView:
     """End a stop. Nothing but a person does."""
-    released = await control.release(conn, stop_id=stop_id, by=by, why=form.why, at=at, policy=parts.policy)
+    released = await control.release(conn, stop_id=stop_id, by=by, why=form.why, at=at, policy=await in_force(conn, parts.policy, at=at))
     return ReleasedView.model_validate(released)
 
 

@@ -36,6 +36,7 @@ from julia_warmer.engine.contacts_csv import Proof, read_contacts, read_evidence
 from julia_warmer.engine.errors import NotFound, Wrong
 from julia_warmer.engine.explain import why_not_now
 from julia_warmer.engine.reply import queue_reply
+from julia_warmer.engine.rules import in_force
 from julia_warmer.store import contacts, views
 from julia_warmer.store.audit import record_act
 from julia_warmer.store.db import transaction
@@ -302,7 +303,7 @@ async def read_contact(phone: Phone, conn: Conn, parts: InParts) -> ContactView:
 @router.get("/warmer/contacts/{phone}/why-not-now", name="explain_contact")
 async def explain_contact(phone: Phone, conn: Conn, parts: InParts, at: At) -> WhyNotView:
     """Why this person is not written to now, and when that could be at the earliest."""
-    found = await why_not_now(conn, _number(phone), at=at, policy=parts.policy, holidays=parts.holidays)
+    found = await why_not_now(conn, _number(phone), at=at, policy=await in_force(conn, parts.policy, at=at), holidays=parts.holidays)
     return WhyNotView.model_validate(found)
 
 

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from julia_warmer.cli.chips_add import add
+from julia_warmer.cli.chips_override import override
 from julia_warmer.cli.forms import AsJson, Chip, Why, group
 from julia_warmer.cli.naming import LIST_MAX, find_chip, find_portfolio
 from julia_warmer.cli.opening import Act, do
@@ -17,6 +18,7 @@ from julia_warmer.store import views
 
 app = group("Chips: the business phone numbers that we warm.")
 app.command()(add)
+app.command()(override)
 
 HISTORY = timedelta(days=30)
 DECISIONS_SHOWN = 10
@@ -139,7 +141,7 @@ def retire(chip: Chip, why: Why, as_json: AsJson = False) -> None:
 def _command(chip: str, command: Callable[..., Awaitable[ChipState]], why: str, as_json: bool) -> None:
     async def work(act: Act) -> ChipState:
         chip_id = await find_chip(act.conn, chip)
-        return await command(act.conn, chip_id, by=act.by, why=why, at=act.at, policy=act.policy())
+        return await command(act.conn, chip_id, by=act.by, why=why, at=act.at, policy=await act.policy())
 
     state = do(work)
     sentence = f"{chip} is {state.status.value}, in {state.phase.value}"

@@ -12,7 +12,7 @@ from julia_warmer.cli.explain_webhook import is_not_json, lines_for
 from julia_warmer.cli.forms import AsJson, group
 from julia_warmer.cli.naming import LIST_MAX, find_chip
 from julia_warmer.cli.opening import Act, do
-from julia_warmer.cli.output import cell, print_json, print_json_line, print_table, say, warn
+from julia_warmer.cli.output import cell, exact, print_json, print_json_line, print_table, say, warn
 from julia_warmer.clock import SystemClock
 from julia_warmer.core.model import ChipStatus
 from julia_warmer.engine.closed_days import national_holidays
@@ -56,7 +56,7 @@ def contact(
     number = phone_of(phone)
 
     async def work(act: Act) -> WhyNot:
-        return await why_not_now(act.conn, number, at=act.at, policy=act.policy(), holidays=national_holidays(act.at))
+        return await why_not_now(act.conn, number, at=act.at, policy=await act.policy(), holidays=national_holidays(act.at))
 
     why = do(work)
     if as_json:
@@ -89,7 +89,7 @@ def chip(
         found = await views.read_chip(act.conn, chip_id, at=act.at)
         assert found is not None  # it was found in this transaction
         stops = [stop.reason for stop in await views.list_stops(act.conn, open_only=True, limit=LIST_MAX) if covers(stop, found)]
-        return found, await explain_chip(act.conn, chip_id, at=act.at, policy=act.policy()), stops
+        return found, await explain_chip(act.conn, chip_id, at=act.at, policy=await act.policy()), stops
 
     found, explained, stops = do(work)
     if as_json:
@@ -127,6 +127,8 @@ def _show(explained: ChipExplained) -> None:
     print_table(f"Health {decision.health.score}", ["term", "points", "without it", "why"], bars)
     steps = [(step.gate, step.verdict, step.missing or step.sentence) for step in why.path]
     print_table(f"For {why.next_phase.value}" if why.next_phase else "To stay here", ["gate", "answer", "why"], steps, empty="no gates")
+    if explained.own:
+        print_table("Own rules", ["rule", "here", "policy"], [(rule.key, exact(rule.own), exact(rule.policy)) for rule in explained.own])
     if decision.alarms:
         print_table("Alarms", ["rule", "asks to", "why"], [(alarm.rule, alarm.action, alarm.sentence) for alarm in decision.alarms])
     print_table(f"Budget {decision.budget.day_max}, bound by {decision.budget.binding}", ["constraint", "allows"], decision.budget.parts)

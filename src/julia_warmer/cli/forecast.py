@@ -97,7 +97,7 @@ async def _gather(act: Act, names: list[str]) -> "tuple[datetime, Policy, list[F
     from julia_warmer.engine.errors import Conflict
     from julia_warmer.engine.forecast import read_past
 
-    policy, found = act.policy(), list[Found]()
+    policy, found = await act.policy(), list[Found]()
     ids = [await find_chip(act.conn, name) for name in names] or await forecasts.list_warming(act.conn)
     for chip_id in ids:
         try:

@@ -23,6 +23,7 @@ from julia_warmer.cli.errors import CommandError
 from julia_warmer.clock import Clock, SystemClock
 from julia_warmer.config import Settings, data_key, load_settings
 from julia_warmer.core.policy import Policy
+from julia_warmer.engine.rules import in_force
 from julia_warmer.store import checks, db, migrate, restores
 from julia_warmer.store.errors import StoreError
 from julia_warmer.store.keeper import ADMIN
@@ -63,8 +64,12 @@ class Act:
     def seal(self) -> Seal:
         return Seal(data_key(self.settings.config_dir))
 
-    def policy(self) -> Policy:
-        """Raises PolicyError."""
+    async def policy(self) -> Policy:
+        """The policy in force: the one that was applied, or the settings'. Raises PolicyError."""
+        return await in_force(self.conn, self.settings_policy(), at=self.at)
+
+    def settings_policy(self) -> Policy:
+        """The policy that is in force until one is applied. Raises PolicyError."""
         return policies.load(self.settings.policy)
 
 

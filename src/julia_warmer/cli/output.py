@@ -123,6 +123,11 @@ def cell(value: Any) -> str:
             return str(value)
 
 
+def exact(value: object) -> object:
+    """A number as it is written: 0.025 is not 0.03."""
+    return f"{value:g}" if isinstance(value, float) else value
+
+
 class _Rate(ProgressColumn):
     """How many a second."""
 

@@ -65,7 +65,7 @@ def plan(
 
 
 async def _look(act: Act, day: date | None, chip_ids: list[int] | None) -> Outlook:
-    policy, holidays = act.policy(), national_holidays(act.at)
+    policy, holidays = await act.policy(), national_holidays(act.at)
     day = day or local_day(act.at, SAO_PAULO) + timedelta(days=1)
     sends = await preview(act.conn, day=day, at=act.at, policy=policy, holidays=holidays, chip_ids=chip_ids)
     chips = await views.list_chips(act.conn, at=act.at, limit=LIST_MAX)

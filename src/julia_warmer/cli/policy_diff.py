@@ -8,9 +8,9 @@ import typer
 
 from julia_warmer import policies
 from julia_warmer.cli.forms import AsJson
-from julia_warmer.cli.output import print_json, print_table, progress, say
-from julia_warmer.cli.policy_rules import differences
+from julia_warmer.cli.output import exact, print_json, print_table, progress, say
 from julia_warmer.core.policy import Policy
+from julia_warmer.core.policy_rules import differences
 
 SCENARIOS = ("mixed", "good")
 CHIPS, DAYS = 24, 45  # of each run: two of each of the twelve lists of `mixed`
@@ -53,7 +53,7 @@ def diff_policies(
     """
     first, second = policies.load(a), policies.load(b)
     changes = list(differences(first, second))
-    compared = _compare(first, second, runs=simulate, seed=seed, shown=not as_json) if simulate else []
+    compared = compare(first, second, runs=simulate, seed=seed, shown=not as_json) if simulate else []
     if as_json:
         rows = [{"key": key, "a": was, "b": now} for key, was, now in changes]
         runs: dict[str, Any] = {"runs": simulate, "seed": seed, "simulated": [asdict(one) for one in compared]} if simulate else {}
@@ -62,13 +62,19 @@ def diff_policies(
     values = [(key, exact(was), exact(now)) for key, was, now in changes]
     print_table("Rules that differ", ["rule", first.version, second.version], values, empty="none")
     if compared:
-        told = [(one.scenario, one.metric, one.a, one.b, f"{one.difference:+.4g}", _span(one), one.is_sure) for one in compared]
-        titles = ["scenario", "metric", first.name, second.name, "difference", "95 % interval", "sure"]
-        print_table(f"In {simulate} runs of {CHIPS} chips and {DAYS} days", titles, told)
-        say("Sure: the interval excludes zero. People do the same under both policies, so differences show early.")
+        print_compared(compared, first.name, second.name, runs=simulate or 0)
 
 
-def _compare(a: Policy, b: Policy, *, runs: int, seed: int, shown: bool) -> list[Compared]:
+def print_compared(compared: list[Compared], a: str, b: str, *, runs: int) -> None:
+    """What the simulator says of both, with what is sure."""
+    told = [(one.scenario, one.metric, one.a, one.b, f"{one.difference:+.4g}", _span(one), one.is_sure) for one in compared]
+    titles = ["scenario", "metric", a, b, "difference", "95 % interval", "sure"]
+    print_table(f"In {runs} runs of {CHIPS} chips and {DAYS} days", titles, told)
+    say("Sure: the interval excludes zero. People do the same under both policies, so differences show early.")
+
+
+def compare(a: Policy, b: Policy, *, runs: int, seed: int, shown: bool) -> list[Compared]:
+    """Both policies on the same simulated people, in every scenario."""
     from julia_warmer.engine.closed_days import national_holidays
     from julia_warmer.sim import report, scenarios
     from julia_warmer.sim.constants import standard
@@ -87,11 +93,6 @@ def _compare(a: Policy, b: Policy, *, runs: int, seed: int, shown: bool) -> list
                 for one in report.compare(outcomes)
             ]
     return found
-
-
-def exact(value: object) -> object:
-    """A number as it is written: 0.025 is not 0.03."""
-    return f"{value:g}" if isinstance(value, float) else value
 
 
 def _span(one: Compared) -> str:

@@ -46,8 +46,8 @@ def replay_decisions(
         if other is not None:
             return await backtest(act.conn, period, policy=other)
         if again:
-            return await rebuild(act.conn, period, at_hand=_at_hand(act.policy()))
-        return await replay(act.conn, period, at_hand=_at_hand(act.policy()))
+            return await rebuild(act.conn, period, at_hand=_at_hand(await act.policy()))
+        return await replay(act.conn, period, at_hand=_at_hand(await act.policy()))
 
     found = do(work)
     if isinstance(found, Replayed):

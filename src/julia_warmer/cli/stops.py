@@ -73,7 +73,7 @@ def release(
 
     async def work(act: Act) -> Released:
         target = await _find(act, asked[0], name)
-        return await control.release(act.conn, asked[0], target, by=act.by, why=asked[1], at=act.at, policy=act.policy())
+        return await control.release(act.conn, asked[0], target, by=act.by, why=asked[1], at=act.at, policy=await act.policy())
 
     released = do(work)
     chips = f"; {plural(len(released.chips), 'chip')} go on at half of what they last sent" if released.chips else ""

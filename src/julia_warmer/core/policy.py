@@ -220,6 +220,17 @@ class HourRules:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LimitRules:
+    """How far one chip's own rules may loosen this policy: core/overrides.py. Tighter is always allowed."""
+
+    cap_factor_max: Annotated[float, Within(1, 10)]
+    days_factor_min: Annotated[float, Within(0, 1)]
+    health_less_max: Percent
+    reply_floor_min: Share
+    harm_factor_max: Annotated[float, Within(1, 3)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
     """All rules of one decision. Two policies with the same rules have the same sha256, whatever they are called."""
 
@@ -233,18 +244,22 @@ class Policy:
     budget: BudgetRules
     people: PeopleRules
     hours: HourRules
+    limits: LimitRules
     sha256: str = field(init=False)
     version: str = field(init=False)  # name@first 12 hex digits
 
     def __post_init__(self) -> None:
-        rules = {f.name: getattr(self, f.name) for f in fields(self) if f.init and f.name != "name"}
-        canonical = json.dumps(rules, default=asdict, sort_keys=True, separators=(",", ":"))
-        sha256 = hashlib.sha256(canonical.encode()).hexdigest()
+        sha256 = hashlib.sha256(self.rules_text().encode()).hexdigest()
         object.__setattr__(self, "sha256", sha256)
         object.__setattr__(self, "version", f"{self.name}@{sha256[:12]}")
 
+    def rules_text(self) -> str:
+        """Every rule as canonical JSON: what the sha256 is of, and what `from_rules` reads."""
+        rules = {f.name: getattr(self, f.name) for f in fields(self) if f.init and f.name != "name"}
+        return json.dumps(rules, default=asdict, sort_keys=True, separators=(",", ":"))
 
-TABLES = ("evidence", "gates", "health", "phases", "alarms", "pauses", "budget", "people", "hours")
+
+TABLES = ("evidence", "gates", "health", "phases", "alarms", "pauses", "budget", "people", "hours", "limits")
 
 
 def parse(text: str, *, file: str, base: Policy | None = None) -> Policy:
@@ -260,11 +275,25 @@ def parse(text: str, *, file: str, base: Policy | None = None) -> Policy:
         raise PolicyError(
             f"{file}: extends = {extends!r}, but {f'the policy below it is {base.name!r}' if base else 'no policy lies below it'}"
         )
+    return from_tables(name, raw, file=file, under=base if extends is not None else None)
+
+
+def from_tables(name: str, raw: Mapping[str, Any], *, file: str, under: Policy | None) -> Policy:
+    """A policy out of its raw tables, laid over `under`. Raises PolicyError."""
     check_known(raw, TABLES, where=file, noun="table")
-    under = base if extends is not None else None
     tables: dict[str, Any] = {key: _part(key, raw.get(key, {}), file=file, under=under) for key in TABLES}
     policy = Policy(name=name, **tables)
     _check_sense(policy, file)
+    return policy
+
+
+def from_rules(version: str, text: str) -> Policy:
+    """The policy of this version out of its `rules_text`. Raises PolicyError where they are others, or another program's."""
+    raw: dict[str, Any] = json.loads(text)
+    raw["alarms"] = {row.pop("name"): row for row in raw["alarms"]}
+    policy = from_tables(version.rpartition("@")[0], raw, file=version, under=None)
+    if policy.version != version:
+        raise PolicyError(f"{version}: what is kept of this policy has other rules, those of {policy.version}")
     return policy
 
 

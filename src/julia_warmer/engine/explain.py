@@ -17,7 +17,9 @@ from julia_warmer.core.model import Decision, Snapshot
 from julia_warmer.core.pauses import SENDING
 from julia_warmer.core.phone import key_of
 from julia_warmer.core.policy import Policy
+from julia_warmer.core.policy_rules import differences
 from julia_warmer.core.record import decision_from_json, snapshot_from_json
+from julia_warmer.engine.rules import read_versions, rules_of
 from julia_warmer.store import explain
 from julia_warmer.store.chips import pause_of
 from julia_warmer.store.db import Connection
@@ -187,21 +189,34 @@ class PastChange:
 
 
 @dataclass(frozen=True, slots=True)
+class OwnRule:
+    """A rule that a chip has of its own, and what the policy in force says."""
+
+    key: str
+    own: float
+    policy: float
+
+
+@dataclass(frozen=True, slots=True)
 class ChipExplained:
     """The last decision about a chip with all that it rests on, and the latest ones that changed something.
 
-    `why` explains the decision by the policy in force now: the score's waterfall, the way to the next phase, what a person can do;
-    `decision.budget.parts` are every constraint, of which `binding` is the least.
+    `why` explains the decision by the policy that made it: the score's waterfall, the way to the next phase, what a person can do;
+    `decision.budget.parts` are every constraint, of which `binding` is the least. `own`: the chip's own rules that stand now.
     """
 
     snapshot: Snapshot
     decision: Decision
     why: Explanation
     changes: tuple[PastChange, ...]
+    own: tuple[OwnRule, ...]
 
 
 async def explain_chip(conn: Connection, chip_id: int, *, at: datetime, policy: Policy, changes_max: int = 10) -> ChipExplained | None:
-    """How a chip stood at a moment, and how it came to; None when nothing was decided about it by then."""
+    """How a chip stood at a moment, and how it came to; None when nothing was decided about it by then.
+
+    `policy` is the one in force: it explains what a version decided that is not kept any more.
+    """
     decided = await explain.read_last_decision(conn, chip_id, at=at)
     if decided is None:
         return None
@@ -215,7 +230,15 @@ async def explain_chip(conn: Connection, chip_id: int, *, at: datetime, policy: 
         for row in await explain.list_changes(conn, chip_id, at=at, limit=changes_max)
     ]
     snapshot, decision = snapshot_from_json(json.dumps(decided.record.snapshot)), decision_from_json(json.dumps(decided.record.decision))
-    return ChipExplained(snapshot, decision, explain_decision(snapshot, policy, decision), tuple(changes))
+    by = (await read_versions(conn, (decision.policy,))).get(decision.policy, policy)
+    own = (await rules_of(conn, policy, [chip_id])).of(chip_id)
+    return ChipExplained(
+        snapshot,
+        decision,
+        explain_decision(snapshot, by, decision),
+        tuple(changes),
+        tuple(OwnRule(key, value, was) for key, was, value in differences(policy, own)),
+    )
 
 
 def _part(value: Mapping[str, Any], name: str) -> Mapping[str, Any]:

@@ -20,7 +20,8 @@ from pgqueuer.ports.driver import NotifyCallback
 
 from julia_warmer.clock import Clock
 from julia_warmer.engine import consents, dispatch, intake, plan, restore, retention, review, route, spool, upkeep
-from julia_warmer.engine.parts import Parts
+from julia_warmer.engine.parts import Parts, parts_at
+from julia_warmer.engine.rules import in_force
 from julia_warmer.engine.wake import CHANNEL, Step, queue, wake
 from julia_warmer.store import jobs, platform
 from julia_warmer.store.db import Pool, transaction
@@ -53,7 +54,7 @@ async def _intake(parts: Parts, clock: Clock) -> bool:
 
 
 async def _dispatch(parts: Parts, clock: Clock) -> bool:
-    await dispatch.dispatch(parts, clock=clock)
+    await dispatch.dispatch(await parts_at(parts, at=clock.now()), clock=clock)
     return False
 
 
@@ -71,19 +72,24 @@ async def _route(parts: Parts, clock: Clock) -> bool:
 
 
 async def _review(parts: Parts, clock: Clock) -> bool:
-    return (await review.review_due(parts.pool, at=clock.now(), policy=parts.policy, shadow=parts.shadow)).more
+    at = clock.now()
+    parts = await parts_at(parts, at=at)
+    return (await review.review_due(parts.pool, at=at, policy=parts.policy, shadow=parts.shadow)).more
 
 
 async def _plan(parts: Parts, clock: Clock) -> bool:
+    at = clock.now()
     async with transaction(parts.pool) as conn:
-        planned = await plan.plan(conn, at=clock.now(), policy=parts.policy, holidays=parts.holidays)
+        policy = await in_force(conn, parts.policy, at=at)
+        planned = await plan.plan(conn, at=at, policy=policy, holidays=parts.holidays)
         if planned.sends:
             await wake(conn, Step.DISPATCH)
     return planned.chips == plan.PLAN_MAX
 
 
 async def _poll(parts: Parts, clock: Clock) -> bool:
-    await upkeep.poll(parts, at=clock.now(), max_age_s=POLL_AGE_S)
+    at = clock.now()
+    await upkeep.poll(await parts_at(parts, at=at), at=at, max_age_s=POLL_AGE_S)
     return False
 
 

@@ -12,6 +12,7 @@ from julia_warmer.core.decide import decide
 from julia_warmer.core.model import ChipStatus, Phase
 from julia_warmer.core.policy import Policy
 from julia_warmer.core.record import decision_from_json, snapshot_from_json
+from julia_warmer.engine.rules import read_versions
 from julia_warmer.store import decisions
 from julia_warmer.store.db import Connection
 from julia_warmer.store.decisions import RecordedDecision
@@ -75,7 +76,8 @@ class ChipCourse:
 
 
 async def replay(conn: Connection, period: Period, *, at_hand: Mapping[str, Policy]) -> Replayed:
-    """Decide again, each by its own policy version. Raises RecordBroken, RecordError."""
+    """Decide again, each by its own policy version: of those that are kept, or at hand besides. Raises RecordBroken, RecordError."""
+    at_hand = {**at_hand, **await read_versions(conn)}
     same = differ = 0
     first: Differing | None = None
     gone: Counter[str] = Counter()

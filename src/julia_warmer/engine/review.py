@@ -15,6 +15,7 @@ from julia_warmer.core.decide import decide
 from julia_warmer.core.model import Action, Budget, Change, ChipStatus, Decision, Snapshot
 from julia_warmer.core.pauses import SENDING
 from julia_warmer.core.policy import Policy
+from julia_warmer.engine.rules import Rules, keep, rules_of
 from julia_warmer.engine.shadow import follow
 from julia_warmer.engine.wake import Step, wake
 from julia_warmer.store import chips, plans
@@ -53,14 +54,17 @@ async def review(
 ) -> Reviewed:
     """Decide on the chips that are due (of `only` these, when given), at most `limit` of them, and write down what follows.
 
-    A shadow policy decides beside it, and changes nothing but its own report.
+    `policy` is the one in force at this moment; a chip's own rules lie over it. A shadow policy decides beside it, and changes nothing but
+    its own report.
     """
     dues = await chips.due_snapshots(conn, at=at, evidence=policy.evidence, limit=limit, only=only)
     if not dues:
         return Reviewed()
-    decisions = [decide(due.snapshot, policy) for due in dues]
-    verdicts = await _share_out(conn, dues, decisions, at=at, policy=policy)
-    await chips.write_decisions(conn, verdicts, at=at, policy=policy.version)
+    rules = await rules_of(conn, policy, [due.snapshot.chip_id for due in dues])
+    decisions = [decide(due.snapshot, rules.of(due.snapshot.chip_id)) for due in dues]
+    verdicts = await _share_out(conn, dues, decisions, at=at, rules=rules)
+    await keep(conn, rules.all(), at=at)
+    await chips.write_decisions(conn, verdicts, at=at)
     await _act(conn, verdicts, at=at)
     if shadow is not None:
         await follow(conn, [(verdict.due.snapshot, verdict.decision) for verdict in verdicts], policy=shadow)
@@ -96,18 +100,16 @@ async def _run_lane(pool: Pool, *, at: datetime, policy: Policy, shadow: Policy 
 # ------------------------------------------------------------------ the portfolio's limit
 
 
-async def _share_out(
-    conn: Connection, dues: Sequence[Due], decisions: Sequence[Decision], *, at: datetime, policy: Policy
-) -> list[Verdict]:
+async def _share_out(conn: Connection, dues: Sequence[Due], decisions: Sequence[Decision], *, at: datetime, rules: Rules) -> list[Verdict]:
     """Split each portfolio's limit anew by what its chips could use now; the budgets of the chips at hand follow at once."""
     wants = await _wants(conn, dues, decisions)
     limits = {due.portfolio_id: due.messaging_limit for due in dues}
-    rules = policy.budget
+    budget = rules.policy.budget
     shares: dict[int, int] = {}
     for portfolio_id, group in wants.items():
-        shares |= split(limits[portfolio_id], group, reserve=rules.reserve, limit_unknown=rules.limit_unknown)
+        shares |= split(limits[portfolio_id], group, reserve=budget.reserve, limit_unknown=budget.limit_unknown)
     await _write_other_shares(conn, dues, shares, at=at)
-    return [_verdict(due, decision, shares, policy) for due, decision in zip(dues, decisions, strict=True)]
+    return [_verdict(due, decision, shares, rules.of(decision.chip_id)) for due, decision in zip(dues, decisions, strict=True)]
 
 
 async def _wants(conn: Connection, dues: Sequence[Due], decisions: Sequence[Decision]) -> dict[int, list[Want]]:

@@ -220,11 +220,11 @@ class Verdict:
     share: int | None
 
 
-async def write_decisions(conn: Connection, verdicts: Sequence[Verdict], *, at: datetime, policy: str) -> None:
+async def write_decisions(conn: Connection, verdicts: Sequence[Verdict], *, at: datetime) -> None:
     """The chips' next states, scores and decisions. The snapshots are those that were decided on."""
     decisions = [verdict.decision for verdict in verdicts]
     chip_ids = [decision.chip_id for decision in decisions]
-    await _write_states(conn, verdicts, at=at, policy=policy)
+    await _write_states(conn, verdicts, at=at)
     await queries.add_scores.execute(
         conn,
         at=at,
@@ -234,21 +234,21 @@ async def write_decisions(conn: Connection, verdicts: Sequence[Verdict], *, at: 
     await queries.add_decisions.execute(
         conn,
         at=at,
-        policy=policy,
         chip_ids=chip_ids,
+        policies=[decision.policy for decision in decisions],
         statuses=[decision.state.status for decision in decisions],
         changes=[" ".join(decision.changes) for decision in decisions],
         records=[pack_record(verdict.due.snapshot, verdict.decision) for verdict in verdicts],
     )
 
 
-async def _write_states(conn: Connection, verdicts: Sequence[Verdict], *, at: datetime, policy: str) -> None:
+async def _write_states(conn: Connection, verdicts: Sequence[Verdict], *, at: datetime) -> None:
     decisions = [verdict.decision for verdict in verdicts]
     states = [decision.state for decision in decisions]
     await queries.write_states.execute(
         conn,
         at=at,
-        policy=policy,
+        policies=[decision.policy for decision in decisions],
         chip_ids=[decision.chip_id for decision in decisions],
         statuses=[state.status for state in states],
         phases=[state.phase for state in states],

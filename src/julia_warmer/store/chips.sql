@@ -177,17 +177,19 @@ set status = given.status,
     budget_binding = given.budget_binding,
     budget_need = given.budget_need,
     portfolio_share = given.share,
-    policy = $policy,
+    policy = given.policy,
     decided_at = $at,
     look_again_at = given.look_again_at
 from unnest(
     $chip_ids::bigint[], $statuses::text[], $phases::text[], $phase_sinces::timestamptz[], $paused_froms::text[], $pauses::jsonb[],
     $pauses_in_rows::integer[], $speeds::double precision[], $slow_untils::timestamptz[], $risk_caps::integer[], $risk_cap_sinces::date[],
     $rearmed_ats::timestamptz[], $advanced_ons::date[], $demoted_ons::date[], $harm_ats::timestamptz[], $ready_ats::timestamptz[],
-    $healths::integer[], $budgets::integer[], $bindings::text[], $needs::integer[], $shares::integer[], $look_again_ats::timestamptz[]
+    $healths::integer[], $budgets::integer[], $bindings::text[], $needs::integer[], $shares::integer[], $look_again_ats::timestamptz[],
+    $policies::text[]
 ) as given (
     chip_id, status, phase, phase_since, paused_from, pauses, pauses_in_row, speed, slow_until, risk_cap, risk_cap_since,
-    rearmed_at, advanced_on, demoted_on, harm_at, ready_at, health, budget_day_max, budget_binding, budget_need, share, look_again_at
+    rearmed_at, advanced_on, demoted_on, harm_at, ready_at, health, budget_day_max, budget_binding, budget_need, share, look_again_at,
+    policy
 )
 where chips.id = given.chip_id;
 
@@ -201,8 +203,9 @@ on conflict (chip_id, at) do update set score = excluded.score;
 -- name: add_decisions -> none
 -- What was decided, by which policy, from which snapshot.
 insert into decisions (chip_id, at, policy, status, changes, record)
-select given.chip_id, $at, $policy, given.status, string_to_array(given.changes, ' '), given.record
-from unnest($chip_ids::bigint[], $statuses::text[], $changes::text[], $records::bytea[]) as given (chip_id, status, changes, record);
+select given.chip_id, $at, given.policy, given.status, string_to_array(given.changes, ' '), given.record
+from unnest($chip_ids::bigint[], $policies::text[], $statuses::text[], $changes::text[], $records::bytea[])
+    as given (chip_id, policy, status, changes, record);
 
 -- name: grant_days -> none
 -- The largest budget of each chip's day.

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 from julia_warmer.cli.demo.operator import Operator
 from julia_warmer.cli.demo.stage import Stage
 from julia_warmer.engine import dispatch, intake, plan, review, upkeep
+from julia_warmer.engine.rules import in_force
 from julia_warmer.store.db import transaction
 from julia_warmer.store.work import find_work
 
@@ -78,5 +79,6 @@ async def judge(stage: Stage, at: datetime) -> None:
     """Review the chips that are due and plan what their budgets allow."""
     parts = stage.parts
     async with transaction(parts.pool) as conn:
-        await review.review(conn, at=at, policy=parts.policy, shadow=parts.shadow)
-        await plan.plan(conn, at=at, policy=parts.policy, holidays=parts.holidays)
+        policy = await in_force(conn, parts.policy, at=at)
+        await review.review(conn, at=at, policy=policy, shadow=parts.shadow)
+        await plan.plan(conn, at=at, policy=policy, holidays=parts.holidays)

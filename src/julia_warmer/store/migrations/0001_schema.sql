@@ -610,15 +610,44 @@ create table warmer.identity (
 );
 insert into warmer.identity default values;
 
+-- Every version of the rules by which anything was ever decided, chips' own rules included: so each decision can be made again.
 create table warmer.policies (
-    id         bigint generated always as identity primary key,
-    name       text not null,
-    version    text not null unique,             -- name@first 12 hex digits of the sha256
-    body       text not null,                    -- TOML, layers joined
-    active     boolean not null default false,
-    since      timestamptz not null
+    version  text primary key,                   -- name@first 12 hex digits of the sha256 of `rules`
+    rules    text not null,                      -- canonical JSON
+    added_at timestamptz not null
 );
-create unique index policies_active on warmer.policies (active) where active;
+
+-- Which policy is in force from which moment on; before the first of them it is the one that the settings name.
+create table warmer.policy_changes (
+    id            bigint generated always as identity primary key,
+    version       text not null references warmer.policies,
+    before        text not null,                 -- the version until then
+    valid_from    timestamptz not null,
+    made_at       timestamptz not null,
+    made_by       text not null,
+    why           text not null,
+    layers        jsonb not null,                -- [[file, TOML], …] as the owner wrote them, bottom first
+    differs       jsonb not null,                -- [{key, before, now}, …]
+    effect        jsonb not null,                -- what the simulator says that it leads to; empty: not asked
+    withdrawn_at  timestamptz,                   -- before it became valid
+    withdrawn_by  text,
+    withdrawn_why text
+);
+create unique index policy_changes_valid on warmer.policy_changes (valid_from) where withdrawn_at is null;
+
+-- Rules that a chip has of its own, laid over the policy in force (core/overrides.py).
+create table warmer.chip_overrides (
+    id        bigint generated always as identity primary key,
+    chip_id   bigint not null references warmer.chips,
+    body      text not null,                     -- TOML
+    since     timestamptz not null,
+    set_by    text not null,
+    why       text not null,
+    until_at  timestamptz,
+    ended_by  text,
+    ended_why text
+);
+create unique index chip_overrides_open on warmer.chip_overrides (chip_id) where until_at is null;
 
 create table warmer.api_keys (
     id         bigint generated always as identity primary key,
@@ -767,7 +796,8 @@ grant select, insert, update, delete on all tables in schema warmer to :app_role
 grant usage on all sequences in schema warmer to :app_role;
 grant execute on function warmer.ensure_month(timestamptz) to :app_role;
 grant execute on function warmer.drop_months(timestamptz) to :app_role;
-revoke update, delete, truncate on warmer.consents, warmer.consent_texts, warmer.consent_seals, warmer.consent_leaves, warmer.audit_log
+revoke update, delete, truncate on warmer.consents, warmer.consent_texts, warmer.consent_seals, warmer.consent_leaves, warmer.audit_log,
+    warmer.policies
     from :app_role;
 revoke insert, update, truncate on warmer.consents_open from :app_role;
 grant execute on function warmer.consent_line(warmer.consents) to :app_role;

@@ -1,4 +1,4 @@
-"""The rules of a policy as flat keys, and where two policies differ. Prints nothing."""
+"""The rules of a policy as flat keys, and where two policies differ. Knows no meaning of any of them."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import fields, is_dataclass
