@@ -4,6 +4,8 @@ The order is the safety: portfolio, chips, people are locked, each by a statemen
 takes, so that it sees all that those locks waited for. docs/decisions/0006-at-most-once.md has the measurements behind it.
 """
 
+from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -24,17 +26,23 @@ NEVER = timedelta(days=3650)  # where the policy's hours never open: past every 
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """What one claim did. `again`: more may be due, so claim again. `is_busy`: somebody else holds the portfolio, nothing was done."""
+    """What one claim did. `again`: more may be due, so claim again. `is_busy`: somebody else holds the portfolio, nothing was done.
+
+    `is_probe`: a wait has just ended, and what was taken shows whether more may go. `is_cut`: of a chip more is due than was wanted.
+    """
 
     taken: tuple[Judged, ...] = ()
     cancelled: int = 0
     later: int = 0
     again: bool = False
     is_busy: bool = False
+    is_probe: bool = False
+    is_cut: bool = False
 
 
 NOTHING = Claim()
 BUSY = Claim(is_busy=True)
+AtMost = Callable[[int], int]  # how many more of a chip the worker wants now
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +54,9 @@ class Claimer:
     holidays: frozenset[date]
     worker: str
 
-    async def claim(self, conn: Connection, portfolio_id: int, *, limit: int, at: datetime, wait: bool = True) -> Claim:
+    async def claim(
+        self, conn: Connection, portfolio_id: int, *, limit: int, at: datetime, at_most: AtMost | None = None, wait: bool = True
+    ) -> Claim:
         """Take up to `limit` due sends. One short transaction, which the caller opened for this alone. Without `wait` it may be BUSY."""
         limits = await (claims.lock_portfolio(conn, portfolio_id) if wait else claims.try_portfolio(conn, portfolio_id))
         if limits is None:
@@ -60,11 +70,15 @@ class Claimer:
         people_left = await self._people_left(conn, portfolio_id, limits, most=limit, at=at)
         money_left = _money_left(limits, chips[0].spent)
         limit = 1 if chips[0].probing_app else limit
-        rooms = [_room(chip, limit) for chip in _probes(chips)]
+        wanted = {chip.chip_id: min(limit, at_most(chip.chip_id)) if at_most else limit for chip in chips}
+        rooms = [_room(chip, wanted[chip.chip_id]) for chip in _probes(chips) if wanted[chip.chip_id] > 0]
+        is_cut = any(most <= 0 for most in wanted.values())
+        if not rooms:
+            return Claim(is_cut=is_cut)
         share = min(limit, max(SHARE_MIN, SHARES * limit // len(rooms)))
         found = await claims.lock_candidates(conn, rooms, people_left=people_left, money_left=money_left, most=limit, share=share, at=at)
         if not found:
-            return NOTHING
+            return Claim(is_cut=is_cut)
         judged = await claims.take_sends(
             conn,
             [candidate.send_id for candidate in found],
@@ -74,7 +88,8 @@ class Claimer:
             at=at,
         )
         is_probe = any(chip.probing or chip.probing_account or chip.probing_app for chip in chips)
-        return _claim(judged, is_full=len(found) >= share, is_probe=is_probe)
+        is_cut = is_cut or any(number >= wanted[chip_id] for chip_id, number in Counter(send.chip_id for send in judged).items())
+        return _claim(judged, is_full=len(found) >= share, is_probe=is_probe, is_cut=is_cut)
 
     async def _people_left(self, conn: Connection, portfolio_id: int, limits: PortfolioLimits, *, most: int, at: datetime) -> int | None:
         """New people that the portfolio's moving 24 h surely has room for; None = unlimited. Below 0 not even those who have a slot go.
@@ -116,12 +131,13 @@ def _probes(chips: list[ChipRoom]) -> list[ChipRoom]:
 
 def _room(chip: ChipRoom, limit: int) -> Room:
     """After a throttle a single probe goes first; replies are no part of the day's budget."""
-    most = 1 if chip.probing or chip.probing_account else limit
+    most = min(1, limit) if chip.probing or chip.probing_account else limit
     return Room(chip.chip_id, chip.day, campaign=min(max(0, chip.room), most), reply=most)
 
 
-def _claim(judged: list[Judged], *, is_full: bool, is_probe: bool) -> Claim:
+def _claim(judged: list[Judged], *, is_full: bool, is_probe: bool, is_cut: bool) -> Claim:
     taken = tuple(send for send in judged if send.state == "claimed")
     cancelled = sum(1 for send in judged if send.state == "cancelled")
     later = len(judged) - len(taken) - cancelled
-    return Claim(taken, cancelled, later, again=bool(judged) and (is_full or is_probe or cancelled + later > 0))
+    again = bool(judged) and (is_full or is_probe or cancelled + later > 0)
+    return Claim(taken, cancelled, later, again=again, is_probe=is_probe, is_cut=is_cut)

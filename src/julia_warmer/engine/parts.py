@@ -26,6 +26,7 @@ class Parts:
     holidays: frozenset[date] = frozenset()
     shadow: Policy | None = None  # decides beside the policy, and only reports
     journal: Journal | None = None  # None: this process sends nothing for real
+    windows: dict[int, float] = field(default_factory=dict[int, float])  # requests at once of each chip, learnt by this process; see lanes
     doubts: Doubts = field(default_factory=Doubts)  # what this process has seen of the platform; it is lost with the process
 
 

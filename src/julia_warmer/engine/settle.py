@@ -104,6 +104,7 @@ async def settle(
     piles = _Piles()
     for answer in answers:
         _sort(answer, piles, rules, at)
+    spam = await settlements.find_sending(conn, {call.chip_id for call, refused in piles.said_no if refused.code == SPAM})
     if piles.said_no:
         await _stop(conn, piles.said_no, at=at)
     await settlements.lock_people_of(conn, [answer.call.send_id for answer in answers])
@@ -113,7 +114,7 @@ async def settle(
     if piles.refused:
         await settlements.refuse_sends(conn, piles.refused, at=at)
     if piles.said_no or piles.wrong or sick:
-        await _look_closer(conn, piles, rules, sick, at=at)
+        await _look_closer(conn, piles, rules, sick, spam, at=at)
     await attempts.end_attempts(conn, piles.ended, at=at)
     return _settled(piles)
 
@@ -230,12 +231,13 @@ def _stopped_by(call: Call, meaning: Code) -> tuple[StopScope, int] | None:
 # ------------------------------------------------------------------ what else follows
 
 
-async def _look_closer(conn: Connection, piles: _Piles, rules: Rules, sick: Iterable[tuple[str, int]], *, at: datetime) -> None:
-    """The rare path: people, waits and alerts after anything but a plain yes."""
+async def _look_closer(
+    conn: Connection, piles: _Piles, rules: Rules, sick: Iterable[tuple[str, int]], spam: Iterable[int], *, at: datetime
+) -> None:
+    """The rare path: people, waits and alerts after anything but a plain yes. `spam`: chips to which the platform says that anew."""
     await _note_people(conn, piles.said_no, rules, at=at)
     await _slow_down(conn, piles, sick, at=at)
-    spam = {call.chip_id: HourCounts(spam=1) for call, refused in piles.said_no if refused.code == SPAM}
-    await facts.add_counts(conn, {(chip_id, hour_of(at)): counts for chip_id, counts in spam.items()})
+    await facts.add_counts(conn, {(chip_id, hour_of(at)): HourCounts(spam=1) for chip_id in spam})
     await platform.add_alerts(conn, [*_alerts_of(piles.said_no, at), *_alerts_of_wrong(piles.wrong, at), *_alerts_of_sick(sick, at)])
 
 
@@ -273,7 +275,7 @@ async def _slow_down(conn: Connection, piles: _Piles, sick: Iterable[tuple[str, 
     targets = [*waits, *(scope for scope in sick if scope not in waits)]
     if not targets:
         return
-    tries = await throttles.read_throttle_tries(conn, targets)
+    tries = await throttles.read_throttle_tries(conn, targets, at=at)
     for scope, target_id in sorted(targets):
         so_far, refused = tries.get((scope, target_id), 0), waits.get((scope, target_id))
         wait_s = _wait_s(refused, so_far) if refused else SICK_WAIT.seconds(so_far)

@@ -1,6 +1,6 @@
 """Typed calls for what came of a call: taken, refused, or nobody knows. It must not know the provider's codes."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -38,6 +38,11 @@ class RefusedSend:
     reason: str
     free: bool
     due_at: datetime | None = None
+
+
+async def find_sending(conn: Connection, chip_ids: Collection[int]) -> list[int]:
+    """Those of these chips that may send."""
+    return [row["id"] for row in await queries.find_sending.fetch(conn, chip_ids=sorted(chip_ids))] if chip_ids else []
 
 
 async def lock_people_of(conn: Connection, send_ids: Sequence[int]) -> None:

@@ -9,6 +9,10 @@ where contacts.id in (select sends.contact_id from sends where sends.id = any($s
 order by contacts.id
 for no key update;
 
+-- name: find_sending -> int
+-- Those of these chips that may send: the refusal that pauses one is counted, and not those of the requests that were beside it.
+select chips.id from chips where chips.id = any($chip_ids::bigint[]) and chips.status in ('warming', 'ready', 'active') order by chips.id;
+
 -- name: settle_sends -> SettledSend
 -- The provider took these: from `calling`, or from `unknown` when a status told us so. Of `lost` nobody knows: they hold their slot for a
 -- day and are never sent again by themselves. One statement, so that the counts of several chips are written in one order, once.

@@ -1,8 +1,8 @@
 -- Scopes that have to wait: the app, an account, a chip.
 
 -- name: read_throttle_tries -> ThrottleTries
--- How often in a row each of these scopes had to wait.
-select throttles.scope, throttles.target_id, throttles.tries
+-- How often in a row each of these scopes had to wait, and whether it still does.
+select throttles.scope, throttles.target_id, throttles.tries, throttles.until_at > $at as waits
 from throttles
 join unnest($scopes::text[], $target_ids::bigint[]) as given (scope, target_id)
     on given.scope = throttles.scope and given.target_id = throttles.target_id;
