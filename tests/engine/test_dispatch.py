@@ -222,6 +222,24 @@ async def test_a_throttle_holds_its_scope_and_nothing_else(db: Database):
         assert await db.pool.fetchval("select count(*) from throttles") == 0
 
 
+async def test_a_chip_that_hangs_holds_up_nobody_else(db: Database):
+    """Not even what falls due while it hangs, and two messages of it at most are on the way."""
+    async with opened(db, chips=2, sends=20) as line:
+        line.faults({"what": "hold", "phone": "pn-one-0"})
+        sending = asyncio.ensure_future(line.dispatch())
+        await until(lambda: _has_accepted(db, 10))
+        async with transaction(db.pool) as conn:
+            await given.add_sends(conn, line.fleet, 5, first=100, chip=1)
+        await until(lambda: _has_accepted(db, 15))
+        assert (await line.states())["calling"] <= 2
+        line.faults()
+        assert (await sending).accepted == 25
+
+
+async def _has_accepted(db: Database, number: int) -> bool:
+    return await db.pool.fetchval("select count(*) from sends where state = 'accepted'") == number
+
+
 async def test_a_sick_platform_is_only_probed(db: Database):
     async with opened(db, sends=40) as line:
         line.faults({"what": "error_500"})

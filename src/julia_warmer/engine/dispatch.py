@@ -42,6 +42,7 @@ SWEEP_MAX = 1000  # sends of each kind in one sweep
 SETTLE_TRIES = 4  # a deadlock, or a connection that was cut, undoes the transaction; the answers are still in hand
 SETTLE_MAX = 500  # answers in one transaction
 SETTLE_AFTER_S = 0.1  # an answer waits for others no longer than this
+LOOK_AGAIN_S = 2.0  # while some answers are still out, what fell due meanwhile is looked for so often, as a next round would
 WAVES_FIRST = 8  # requests that follow one another in a batch, until we know how long one takes
 WAVES_MAX = 50
 UNDONE = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError, asyncpg.PostgresConnectionError, asyncpg.InterfaceError, OSError)
@@ -109,6 +110,7 @@ class _Turn:
     unsettled: int = 0  # calls that are not written down yet, those without an answer too
     moved: asyncio.Event = field(default_factory=asyncio.Event)  # something happened that may let something begin
     answered: asyncio.Event = field(default_factory=asyncio.Event)  # it is worth a transaction
+    looked_s: float = 0.0  # when it looked for what is due, in the event loop's time
     call_s: float = CALL_BEGINS_WITHIN_S / WAVES_FIRST / 2  # how long a request takes, as seen lately
     asker: Asker = field(init=False)
     lanes: Lanes = field(init=False)
@@ -149,12 +151,14 @@ class _Turn:
 
     async def _begin_all(self, conn: Connection, settling: "asyncio.Task[None]") -> None:
         await claims.plan_once(conn)
+        self.looked_s = asyncio.get_running_loop().time()
         self.portfolios = self._in_turn(await claims.find_due_portfolios(conn, at=self.clock.now()))
         while not (self.is_over or settling.done()):
             self.moved.clear()
             if self.unsettled and (self.sick or self.parts.doubts.news):  # nothing begins until that is written down
                 await self._until_moved()
                 continue
+            await self._look_again(conn)
             began = await self._claim(conn) if self._wants_more() else False
             if batch := self._pick():
                 await self._call(conn, batch)
@@ -167,6 +171,15 @@ class _Turn:
             return portfolios
         first = zlib.crc32(self.parts.worker.encode()) % len(portfolios)
         return [*portfolios[first:], *portfolios[:first]]
+
+    async def _look_again(self, conn: Connection) -> None:
+        """What is slow holds up nothing that falls due meanwhile."""
+        now = asyncio.get_running_loop().time()
+        if self.in_order or not self.unsettled or self.portfolios or now < self.looked_s + LOOK_AGAIN_S:
+            return
+        self.looked_s = now
+        due = await claims.find_due_portfolios(conn, at=self.clock.now())
+        self.portfolios = [one for one in self._in_turn(due) if one not in self.probes]
 
     def _wants_more(self) -> bool:
         if not self.portfolios or self.left <= 0:
@@ -291,9 +304,9 @@ class _Turn:
             return bool(self.portfolios) and self.left > 0
         now = asyncio.get_running_loop().time()
         free = [at for send in self.waiting if (at := self.lanes.free_at(send.chip_id)) > now]
-        wait_s = min(free) - now if free else None if self.unsettled else 0.001
+        wait_s = min([*(at - now for at in free), LOOK_AGAIN_S if self.unsettled else 0.001])
         with suppress(TimeoutError):
-            await asyncio.wait_for(self.moved.wait(), wait_s)
+            await asyncio.wait_for(self.moved.wait(), None if self.in_order and self.unsettled else wait_s)
         return True
 
     async def _until_quiet(self) -> None:
@@ -355,7 +368,7 @@ class _Turn:
                 return []
             self.answered.clear()
             try:
-                await asyncio.wait_for(self.answered.wait(), None if self.in_order or not self.out else SETTLE_AFTER_S)
+                await asyncio.wait_for(self.answered.wait(), None if self.in_order else SETTLE_AFTER_S)
             except TimeoutError:
                 if self.answers:
                     break

@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-WINDOW_FIRST = 4.0  # requests at once of a chip that we know nothing of
+WINDOW_FIRST = 4  # requests at once of a chip that we know nothing of
 CUT, CUT_EVERY_S = 0.5, 1.0  # after a bad answer so much of the window stays; the others of the same moment say nothing new
 SLOW_TIMES, SLOW_S = 4.0, 0.5  # slow: longer than so many times what the worker is used to, and than that anyway
 EWMA = 0.2  # how much the latest answer counts
@@ -48,9 +48,10 @@ class Lanes:
             self._lane(chip_id).held += 1
 
     def room(self, chip_id: int) -> int:
-        """Requests of this chip that may be handed out now, its pace aside."""
+        """Requests of this chip that may be handed out now, its pace aside. Half of all are kept for the others."""
         lane = self._lane(chip_id)
-        return max(0, int(lane.window) - lane.out)
+        most = self.at_once if len(self.lanes) == 1 else max(1, self.at_once // 2)
+        return max(0, min(int(lane.window), most) - lane.out)
 
     def free_at(self, chip_id: int) -> float:
         """When the chip's pace lets one more begin."""
@@ -93,6 +94,6 @@ class Lanes:
     def _lane(self, chip_id: int) -> _Lane:
         lane = self.lanes.get(chip_id)
         if lane is None:
-            window = self.windows.get(chip_id, WINDOW_FIRST)
+            window = self.windows.get(chip_id, float(WINDOW_FIRST))
             lane = self.lanes[chip_id] = _Lane(window=min(window, float(self.at_once)))
         return lane
