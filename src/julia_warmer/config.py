@@ -90,7 +90,7 @@ class Settings(BaseSettings):
     )
     spool_bytes_max: int = Field(default=1024**3, ge=0, description="Most bytes in the spool of one process; beyond it webhooks get 503.")
     spool_count_max: int = Field(default=200_000, ge=0, description="Most webhooks in the spool of one process; beyond it they get 503.")
-    claim_max: int = Field(default=50, ge=1, le=500, description="Most sends that one claim takes.")
+    claim_max: int = Field(default=200, ge=1, le=500, description="Most sends that one claim takes.")
     lease_s: int = Field(default=60, ge=5, le=3600, description="Seconds after which a claimed send may be taken over.")
     attempts_max: int = Field(
         default=6, ge=1, le=20, description="Most requests for one send: after so many refusals that surely took nothing it fails."

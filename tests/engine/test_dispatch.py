@@ -32,7 +32,7 @@ RULES = Rules(attempts_max=3, limited_wait_h=24.0)
 
 async def until(met: Any) -> None:
     """Wait for something that another task or process brings about."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while not await met():  # noqa: ASYNC110 - what is awaited has no event
             await asyncio.sleep(0.005)
 

@@ -16,6 +16,7 @@ from julia_warmer.engine.settle import Answer, NotAsked, Result
 from julia_warmer.store.attempts import Call
 from julia_warmer.store.seal import Seal, SealBroken
 
+ASKED_WITHIN_S = 0.75 * CALL_BEGINS_WITHIN_S  # what is left is for its way to the wire, which we cannot see
 TOKEN_USE = "accounts.token"  # noqa: S105 - what a sealed token is bound to
 LATE = NotAsked("it did not begin in time", again=True)
 UNREMEMBERED = NotAsked("the journal could not be written", again=True)
@@ -44,7 +45,7 @@ class Asker:
     async def ask(self, begun: Begun) -> Answer:
         """The request, unless it is too late to begin: whoever stops us waits no longer than that for what he cannot see."""
         call = begun.call
-        if asyncio.get_running_loop().time() > begun.written_s + CALL_BEGINS_WITHIN_S:
+        if asyncio.get_running_loop().time() > begun.written_s + ASKED_WITHIN_S:
             return Answer(call, LATE)
         if self.doubts.forbid(call.account_id, since_s=begun.written_s):
             return Answer(call, SICK)

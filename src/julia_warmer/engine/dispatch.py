@@ -23,14 +23,13 @@ from datetime import datetime, timedelta
 import asyncpg
 
 from julia_warmer.clock import Clock
-from julia_warmer.cloud.answers import Accepted, Refused
-from julia_warmer.cloud.codes import UNREACHABLE, Action, Scope
+from julia_warmer.cloud.answers import Accepted
 from julia_warmer.engine.asking import LATE, SICK, UNREMEMBERED, Asker, Begun
 from julia_warmer.engine.claim import Claim, Claimer
 from julia_warmer.engine.control import CALL_BEGINS_WITHIN_S
 from julia_warmer.engine.lanes import Lanes
 from julia_warmer.engine.parts import Parts
-from julia_warmer.engine.settle import Answer, NotAsked, Result, Rules, Settled, is_doubt, settle
+from julia_warmer.engine.settle import Answer, NotAsked, Rules, Settled, asks_to_wait, is_doubt, settle
 from julia_warmer.store import attempts, claims, sweeps, throttles
 from julia_warmer.store.attempts import Call
 from julia_warmer.store.claims import Judged
@@ -336,7 +335,7 @@ class _Turn:
             took_s, doubtful = now - began_s, is_doubt(result)
             self.call_s += (took_s - self.call_s) / 4
             self.parts.doubts.note(call.account_id, is_doubt=doubtful, now=now)
-            self.lanes.end(call.chip_id, took_s=took_s, is_good=not (doubtful or _asks_to_wait(result)), now=now)
+            self.lanes.end(call.chip_id, took_s=took_s, is_good=not (doubtful or asks_to_wait(result)), now=now)
         is_worth_it = len(self.answers) >= self._claim_max() // 2 or not isinstance(result, Accepted)  # what is refused may stop others
         if self.out == 0 or (is_worth_it and not self.in_order):
             self.answered.set()
@@ -393,10 +392,3 @@ class _Turn:
         self.portfolios += sorted(back - set(self.portfolios) - self.probes.keys())
         self.cut.clear()
         self.moved.set()
-
-
-def _asks_to_wait(result: Result) -> bool:
-    """A refusal that asks the chip for a slower pace."""
-    if not isinstance(result, Refused) or result.code == UNREACHABLE:
-        return False
-    return result.meaning.action is Action.RETRY and result.meaning.scope is Scope.CHIP

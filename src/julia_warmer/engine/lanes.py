@@ -7,10 +7,11 @@ one worker's memory, and must not know the database, nor what is sent. Times are
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from statistics import median
 
 WINDOW_FIRST = 4  # requests at once of a chip that we know nothing of
 CUT, CUT_EVERY_S = 0.5, 1.0  # after a bad answer so much of the window stays; the others of the same moment say nothing new
-SLOW_TIMES, SLOW_S = 4.0, 0.5  # slow: longer than so many times what the worker is used to, and than that anyway
+SLOW_TIMES, SLOW_S = 4.0, 0.5  # slow: longer than so many times the median of the other chips, and than that anyway
 EWMA = 0.2  # how much the latest answer counts
 AHEAD = 2  # a claim takes so many times what is on the wire, and no more than what may begin in so many seconds
 
@@ -35,7 +36,6 @@ class Lanes:
     at_once: int  # requests of all
     windows: dict[int, float]  # by chip
     lanes: dict[int, _Lane] = field(default_factory=dict[int, _Lane])
-    took_s: float = 0.0  # of all good answers
 
     def wanted(self, chip_id: int) -> int:
         """How many more of this chip a claim may take."""
@@ -77,19 +77,22 @@ class Lanes:
         lane = self._lane(chip_id)
         was_full = lane.out >= int(lane.window)
         lane.out, lane.held = lane.out - 1, lane.held - 1
-        if not is_good or self._is_slow(lane, took_s):
+        if not is_good or self._is_slow(chip_id, took_s):
             if lane.cut_at_s is None or now - lane.cut_at_s >= CUT_EVERY_S:
                 lane.window, lane.cut_at_s = max(1.0, lane.window * CUT), now
         elif was_full:
             lane.window = min(float(self.at_once), lane.window + (1.0 if lane.cut_at_s is None else 1.0 / lane.window))
         if is_good:
             lane.took_s += EWMA * (took_s - lane.took_s) if lane.took_s else took_s
-            self.took_s += EWMA / max(1, len(self.lanes)) * (took_s - self.took_s) if self.took_s else took_s
         self.windows[chip_id] = lane.window
 
-    def _is_slow(self, lane: _Lane, took_s: float) -> bool:
-        """Against the others, not against a clock: where all are slow, none holds another up."""
-        return len(self.lanes) > 1 and min(took_s, lane.took_s or took_s) > max(SLOW_S, SLOW_TIMES * self.took_s)
+    def _is_slow(self, chip_id: int, took_s: float) -> bool:
+        """Against the others, not against a clock: where most are slow, none holds another up."""
+        mine = min(took_s, self.lanes[chip_id].took_s or took_s)
+        if mine <= SLOW_S:
+            return False
+        others = [lane.took_s for other, lane in self.lanes.items() if other != chip_id and lane.took_s]
+        return bool(others) and mine > SLOW_TIMES * median(others)
 
     def _lane(self, chip_id: int) -> _Lane:
         lane = self.lanes.get(chip_id)

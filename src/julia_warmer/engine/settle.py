@@ -94,6 +94,13 @@ def is_doubt(result: Result) -> bool:
             assert_never(result)
 
 
+def asks_to_wait(result: Result) -> bool:
+    """A refusal that asks the chip for a slower pace."""
+    if not isinstance(result, Refused) or result.code == UNREACHABLE:
+        return False
+    return result.meaning.action is Action.RETRY and result.meaning.scope is Scope.CHIP
+
+
 async def settle(
     conn: Connection, answers: Sequence[Answer], *, rules: Rules, at: datetime, sick: Iterable[tuple[str, int]] = ()
 ) -> Settled:
