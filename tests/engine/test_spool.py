@@ -132,8 +132,10 @@ async def test_what_cannot_be_read_holds_and_costs_the_others_nothing(db: Databa
     async with spooled(db, tmp_path, clock, OPEN) as (spool, _):
         for nth in range(3):
             await spool.keep(statuses(status("sent", f"wamid.{nth}")), at=AT)
-        bad = spool.folder.folder / spool.folder.waiting()[1].name
-        bad.write_bytes(b"\x01 something else")
+    # it ended before it looked: nobody else reads the folder now
+    bad = spool.folder.folder / spool.folder.waiting()[1].name
+    bad.write_bytes(b"\x01 something else")
+    async with spooled(db, tmp_path, clock, OPEN) as (spool, _):
         await spool.look()
         assert await db.pool.fetchval("select count(*) from inbox") == 2
         assert spool.folder.count == 1

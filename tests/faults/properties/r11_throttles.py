@@ -59,7 +59,7 @@ class _Seen:
 async def run(stage: Stage, draw: Draw) -> Row:
     codes = draw.size(CODES, (CODES[0], CODES[3]))
     found = Findings()
-    people = draw.size(4_500, 900)
+    people = draw.size(14_000, 1_600)  # two workers let each of twenty chips send once a second, to the end
     fleet = await found_fleet(stage.db.owner, stage.seal, at=stage.clock.now(), portfolios=4, chips=5, people=people)
     sandbox = await stage.sandbox()
     api = await stage.api()
