@@ -52,6 +52,7 @@ ROLES: dict[str, Role] = {
     "retire_chip": Role.ADMIN,
     "read_health": Role.VIEWER,
     "list_decisions": Role.VIEWER,
+    "explain_chip": Role.VIEWER,
     "list_portfolios": Role.VIEWER,
     "add_portfolio": Role.ADMIN,
     "set_spend_limit": Role.ADMIN,

@@ -15,9 +15,12 @@ from julia_warmer.cli.opening import Act, do
 from julia_warmer.cli.output import cell, exact, print_json, print_json_line, print_table, say, warn
 from julia_warmer.clock import SystemClock
 from julia_warmer.core.model import ChipStatus
+from julia_warmer.engine.blame import Blamed
 from julia_warmer.engine.closed_days import national_holidays
 from julia_warmer.engine.explain import ChipExplained, WhyNot, explain_chip, why_not_now
 from julia_warmer.store import views
+
+WITHOUT_SHOWN = 3
 
 app = group("Say what a webhook means, and why a chip or a person waits.")
 
@@ -116,6 +119,16 @@ def _where(chip: views.Chip, stops: list[str]) -> str:
     return "\n".join(lines)
 
 
+def _show_blamed(blamed: Blamed) -> None:
+    """What the score would be without a template, list or source, and who does worse than the others of its kind."""
+    for one in blamed.without[:WITHOUT_SHOWN]:
+        say(f"{one.sentence[0].upper()}{one.sentence[1:]}.")
+    for split in blamed.splits:
+        rows = [(one.kind, one.name, one.rate, one.others, f"{one.sure:.0%}", f"{one.share:.0%}") for one in split.suspects]
+        if rows:
+            print_table(f"Blame for {split.signal}", ["kind", "name", "its own", "the others", "sure", "of it not explained"], rows)
+
+
 def _show(explained: ChipExplained) -> None:
     decision = explained.decision
     say(f"Decided {_moment(decision.at)} by {decision.policy}; looks again {_moment(decision.look_again_at)}.")
@@ -125,6 +138,7 @@ def _show(explained: ChipExplained) -> None:
         say(f"Recent sends: {told}.")
     bars = [("begins at", why.base, "", ""), *((b.name, f"{b.points:+g}", b.without, b.sentence) for b in why.waterfall)]
     print_table(f"Health {decision.health.score}", ["term", "points", "without it", "why"], bars)
+    _show_blamed(explained.blamed)
     steps = [(step.gate, step.verdict, step.missing or step.sentence) for step in why.path]
     print_table(f"For {why.next_phase.value}" if why.next_phase else "To stay here", ["gate", "answer", "why"], steps, empty="no gates")
     if explained.own:

@@ -1,4 +1,4 @@
-"""Splits what went wrong over list, template and chip, as far as the counts allow, and says what is missing where they do not.
+"""Splits what went wrong over list, template, source and chip, as far as the counts allow, and says what is missing where they do not.
 
 It compares each member with all others of its kind; a list that is only ever written to with one template cannot be told from it.
 """
@@ -23,13 +23,14 @@ class Cell:
     audience: str  # the list
     template: str
     counts: Counts
+    source: str = ""  # of the people's consents
 
 
 @dataclass(frozen=True, slots=True)
 class Suspect:
     """One list, template or chip that does worse than the others of its kind."""
 
-    kind: str  # list, template, chip
+    kind: str  # list, template, source, chip
     name: str
     rate: str
     others: str
@@ -50,6 +51,7 @@ class Blame:
 KINDS: dict[str, Callable[[Cell], str]] = {
     "list": lambda cell: cell.audience,
     "template": lambda cell: cell.template,
+    "source": lambda cell: cell.source,
     "chip": lambda cell: cell.chip,
 }
 SIGNALS: dict[str, tuple[Callable[[Counts], int], str, bool]] = {
@@ -65,6 +67,8 @@ def blame(cells: Iterable[Cell], signal: str, evidence: EvidenceRules) -> Blame:
     unknown: list[str] = []
     for kind, name_of in KINDS.items():
         names = sorted({name_of(cell) for cell in known})
+        if names == [""]:  # nobody said
+            continue
         if len(names) < 2:
             unknown.append(f"{kind}: {'only ' + names[0] if names else 'nothing'} was used, nothing to compare with")
             continue
@@ -116,6 +120,45 @@ def p_higher(one: Rate, other: Rate, prior: Prior = FLAT) -> float:
         total += (now - before) * beta_cdf(c, d, ((step - 0.5) / STEPS) ** 2)
         before = now
     return min(1.0, max(0.0, total))
+
+
+@dataclass(frozen=True, slots=True)
+class Without:
+    """What the score would be without the recent sends of one list, template or source."""
+
+    kind: str
+    name: str
+    score: int
+    sends: int  # of the recent ones
+    opted_out: str
+    replied: str
+    sentence: str
+
+
+def without(snapshot: Snapshot, *, fresh: Iterable[Cell], matured: Iterable[Cell], policy: Policy) -> tuple[Without, ...]:
+    """Of each kind with more than one member the score without each, best and smallest first; not those that change nothing."""
+    newer, older, now = list(fresh), list(matured), score(snapshot, policy).score
+    found: list[Without] = []
+    for kind, name_of in KINDS.items():
+        names = {name_of(cell) for cell in newer}
+        if kind != "chip" and len(names) > 1:
+            found += [_without(kind, name, name_of, newer, older, snapshot, policy) for name in names]
+    return tuple(sorted((one for one in found if one.score != now), key=lambda one: (-one.score, one.sends, one.kind, one.name)))
+
+
+def _without(
+    kind: str, name: str, name_of: Callable[[Cell], str], fresh: list[Cell], matured: list[Cell], snapshot: Snapshot, policy: Policy
+) -> Without:
+    newer, older = (add_up(cell.counts for cell in cells if name_of(cell) == name) for cells in (fresh, matured))
+    score = score_without(snapshot, fresh=newer, matured=older, policy=policy)
+    told = Rate(newer.opted_out, newer.reached).told("opted out"), Rate(older.replied, older.reached).told("replied")
+    return Without(kind, name, score, newer.accepted, *told, f"without {kind} {name} it would be {score} ({told[0]}; {told[1]})")
+
+
+def add_up(parts: Iterable[Counts]) -> Counts:
+    """Counts of several cohorts together."""
+    kept = list(parts)
+    return Counts(**{name: sum(getattr(part, name) for part in kept) for name in NAMES})
 
 
 def score_without(snapshot: Snapshot, *, fresh: Counts, matured: Counts, policy: Policy) -> int:

@@ -19,6 +19,7 @@ from julia_warmer.core.phone import key_of
 from julia_warmer.core.policy import Policy
 from julia_warmer.core.policy_rules import differences
 from julia_warmer.core.record import decision_from_json, snapshot_from_json
+from julia_warmer.engine.blame import Blamed, blame_chip
 from julia_warmer.engine.rules import read_versions, rules_of
 from julia_warmer.store import explain
 from julia_warmer.store.chips import pause_of
@@ -203,6 +204,7 @@ class ChipExplained:
 
     `why` explains the decision by the policy that made it: the score's waterfall, the way to the next phase, what a person can do;
     `decision.budget.parts` are every constraint, of which `binding` is the least. `own`: the chip's own rules that stand now.
+    `blamed`: the score without each template, list or source, and how harm splits over them.
     """
 
     snapshot: Snapshot
@@ -210,6 +212,7 @@ class ChipExplained:
     why: Explanation
     changes: tuple[PastChange, ...]
     own: tuple[OwnRule, ...]
+    blamed: Blamed
 
 
 async def explain_chip(conn: Connection, chip_id: int, *, at: datetime, policy: Policy, changes_max: int = 10) -> ChipExplained | None:
@@ -238,6 +241,7 @@ async def explain_chip(conn: Connection, chip_id: int, *, at: datetime, policy: 
         explain_decision(snapshot, by, decision),
         tuple(changes),
         tuple(OwnRule(key, value, was) for key, was, value in differences(policy, own)),
+        await blame_chip(conn, snapshot, by),
     )
 
 
