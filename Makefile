@@ -51,7 +51,7 @@ bench: $(DEV_STAMP) ## performance as ratios against a floor (options: ARGS="--s
 faults: $(DEV_STAMP) ## delivery under faults: real processes, real kills, the sandbox's ledger as judge (options: ARGS="--short --only R3")
 	@$(BIN)/python -m tests.faults $(ARGS)
 
-docs: $(DEV_STAMP) ## write the generated documents again: rules, schema, settings, openapi, commands
+docs: $(DEV_STAMP) ## write the generated documents again: rules, schema, settings, openapi, commands, privacy
 	$(BIN)/python tools/check_docs.py --write
 
 lock: $(DEV_STAMP) ## resolve the dependencies again

@@ -310,6 +310,7 @@ create table warmer.contacts (
     assigned_at timestamptz,
     opted_in_at timestamptz,
     engagement real default 0 not null,
+    scored boolean default true not null,
     may_marketing boolean default false not null,
     may_utility boolean default false not null,
     stopped_at timestamptz,
@@ -323,11 +324,13 @@ create table warmer.contacts (
     created_at timestamptz not null,
     updated_at timestamptz not null,
     secret uuid default gen_random_uuid(),
+    erased_at timestamptz,
     constraint contacts_pkey primary key (id),
     constraint contacts_phone_key_key unique (phone_key),
     constraint contacts_chip_id_fkey foreign key (chip_id) references warmer.chips(id)
 );
 create index contacts_chip on warmer.contacts using btree (chip_id, audience, engagement desc, opted_in_at desc, id) where (chip_id is not null);
+create index contacts_erased on warmer.contacts using btree (id) where (erased_at is not null);
 create index contacts_pool on warmer.contacts using btree (audience, engagement desc, opted_in_at desc, id) where ((chip_id is null) and (may_marketing or may_utility) and (stopped_at is null) and (undeliverable_at is null));
 create unique index contacts_user_id on warmer.contacts using btree (user_id) where (user_id is not null);
 create index contacts_wa_id on warmer.contacts using btree (wa_id) where (wa_id is not null);
@@ -592,6 +595,7 @@ create table warmer.quarantine (
     settled_at timestamptz,
     constraint quarantine_pkey primary key (id)
 );
+create index quarantine_at on warmer.quarantine using brin (at);
 create index quarantine_open on warmer.quarantine using btree (id) where (settled_at is null);
 
 create table warmer.received (
@@ -610,8 +614,31 @@ create table warmer.received (
     constraint received_chip_id_fkey foreign key (chip_id) references warmer.chips(id),
     constraint received_contact_id_fkey foreign key (contact_id) references warmer.contacts(id)
 );
+create index received_at on warmer.received using brin (at);
 create index received_contact on warmer.received using btree (contact_id, at desc);
 create index received_unrouted on warmer.received using btree (route_next_at) where (routed_at is null);
+
+create table warmer.requests (
+    id bigint generated always as identity not null,
+    kind text not null,
+    contact_id bigint,
+    person text not null,
+    said bytea,
+    received_at timestamptz not null,
+    due_at timestamptz not null,
+    recorded_by text not null,
+    closed_at timestamptz,
+    closed_by text,
+    outcome text,
+    answer bytea,
+    constraint requests_pkey primary key (id),
+    constraint requests_check check (((closed_at is null) = (outcome is null))),
+    constraint requests_kind_check check ((kind = any (array['access'::text, 'export'::text, 'erasure'::text, 'objection'::text]))),
+    constraint requests_outcome_check check ((outcome = any (array['done'::text, 'refused'::text]))),
+    constraint requests_contact_id_fkey foreign key (contact_id) references warmer.contacts(id)
+);
+create index requests_open on warmer.requests using btree (due_at) where (closed_at is null);
+create index requests_person on warmer.requests using btree (person);
 
 create table warmer.routes (
     id bigint generated always as identity not null,
@@ -684,6 +711,7 @@ create index sends_leased on warmer.sends using btree (lease_until) where (state
 create unique index sends_message_id on warmer.sends using btree (message_id) where (message_id is not null);
 create unique index sends_one_open on warmer.sends using btree (contact_id) where ((kind = 'campaign'::text) and (state = any (array['planned'::text, 'claimed'::text, 'calling'::text])));
 create index sends_open_reply on warmer.sends using btree (contact_id) where ((kind = 'reply'::text) and (state = any (array['planned'::text, 'claimed'::text, 'calling'::text])));
+create index sends_said on warmer.sends using btree (due_at) where ((kind = 'reply'::text) and (body <> '{}'::jsonb));
 create index sends_unknown on warmer.sends using btree (unknown_at) where (state = 'unknown'::text);
 
 create table warmer.shadow_chips (
@@ -750,6 +778,7 @@ create table warmer.suppressions (
     source text not null,
     at timestamptz not null,
     lifted_at timestamptz,
+    lifted_by text,
     lifted_why text,
     constraint suppressions_pkey primary key (id),
     constraint suppressions_check check (((phone_key is not null) or (user_id is not null))),
@@ -965,6 +994,7 @@ grant delete, insert, select, update on warmer.portfolios to warmer_app;
 grant delete, insert, select, update on warmer.prices to warmer_app;
 grant delete, insert, select, update on warmer.quarantine to warmer_app;
 grant delete, insert, select, update on warmer.received to warmer_app;
+grant delete, insert, select, update on warmer.requests to warmer_app;
 grant delete, insert, select, update on warmer.routes to warmer_app;
 grant delete, insert, select, update on warmer.sends to warmer_app;
 grant delete, insert, select, update on warmer.shadow_chips to warmer_app;
@@ -995,6 +1025,7 @@ grant usage on sequence warmer.pgqueuer_statistics_id_seq to warmer_app;
 grant usage on sequence warmer.policy_changes_id_seq to warmer_app;
 grant usage on sequence warmer.portfolios_id_seq to warmer_app;
 grant usage on sequence warmer.quarantine_id_seq to warmer_app;
+grant usage on sequence warmer.requests_id_seq to warmer_app;
 grant usage on sequence warmer.routes_id_seq to warmer_app;
 grant usage on sequence warmer.sends_id_seq to warmer_app;
 grant usage on sequence warmer.stops_id_seq to warmer_app;

@@ -23,6 +23,7 @@ GENERATORS = {  # each tool has TARGET, and this function that makes its text
     "settings_doc": "dump",
     "openapi": "dump",
     "commands_doc": "dump",
+    "privacy_doc": "dump",
 }
 TEXT_MAX_BYTES = 1_000_000
 BINARY = {".png", ".jpg", ".gif", ".ico", ".woff2", ".gz"}

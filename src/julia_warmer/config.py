@@ -80,6 +80,11 @@ class Settings(BaseSettings):
     )
     operator: str = Field(default="operator", description="Who is named in the audit log for what the command line does.")
 
+    person_in_charge: str | None = Field(
+        default=None,
+        description="Who answers for people's data (the encarregado of the LGPD): name and address, shown on requests and exports.",
+    )
+
     # How much
     webhook_body_max: int = Field(
         default=3 * 1024 * 1024 + 65536, ge=65536, description="Largest webhook body in bytes (Meta sends up to 3 MB)."
@@ -104,6 +109,11 @@ class Settings(BaseSettings):
     keep_attempts_d: int = Field(default=90, ge=31, le=3650, description="Days for which requests to the platform are kept.")
     keep_slots_d: int = Field(default=30, ge=9, le=3650, description="Days for which used slots of the messaging limit are kept.")
     keep_days_d: int = Field(default=400, ge=62, le=3650, description="Days for which each chip's days and the fleet's hours are kept.")
+    keep_messages_d: int = Field(
+        default=180, ge=9, le=3650, description="Days for which what people wrote, and what replies said, is kept (sealed; replies plain)."
+    )
+    keep_requests_d: int = Field(default=1825, ge=180, le=3650, description="Days for which people's requests about their data are kept.")
+    keep_alerts_d: int = Field(default=400, ge=31, le=3650, description="Days for which closed alerts are kept.")
     keep_events_d: int = Field(default=400, ge=62, le=3650, description="Days for which events are kept; they go by whole months.")
     log_level: str = Field(default="INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$", description="DEBUG, INFO, WARNING or ERROR.")
     log_json: bool = Field(default=False, description="Logs as JSON lines.")

@@ -5,9 +5,8 @@ from typing import Annotated, Any
 
 import typer
 
-from julia_warmer.cli.contacts import phone_of
 from julia_warmer.cli.errors import Misused
-from julia_warmer.cli.forms import AsJson, group
+from julia_warmer.cli.forms import AsJson, group, phone_of
 from julia_warmer.cli.opening import Act, do
 from julia_warmer.cli.output import fail, plural, print_facts, print_json, print_table, progress, say
 from julia_warmer.core.phone import key_of

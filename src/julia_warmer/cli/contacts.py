@@ -3,41 +3,27 @@
 import csv
 import os
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
 import orjson
 import typer
 
+from julia_warmer.cli import rights
 from julia_warmer.cli.errors import CommandError, Misused
 from julia_warmer.cli.forms import AsJson, group
 from julia_warmer.cli.opening import Act, do
-from julia_warmer.cli.output import fail, plural, print_facts, print_json, print_table, progress, say, warn
+from julia_warmer.cli.output import fail, plural, print_facts, print_json, progress, warn
 from julia_warmer.clock import SystemClock
-from julia_warmer.core.phone import key_of
 from julia_warmer.engine.contacts import AUDIENCE, ImportReport, store_contacts
-from julia_warmer.engine.contacts_csv import COLUMNS, BadRow, Proof, Sheet, read_contacts, read_phone
-from julia_warmer.engine.errors import NotFound, Wrong
-from julia_warmer.store import contacts as store
-from julia_warmer.store import lookup
+from julia_warmer.engine.contacts_csv import COLUMNS, BadRow, Proof, Sheet, read_contacts
+from julia_warmer.engine.errors import Wrong
 
 app = group("People, and the proof of their consent.")
 
 COUNTS = ("read", "imported", "updated", "unchanged", "repeated", "suppressed", "no_consent")
-ROWS_SHOWN = 50
 ADDED_COLUMNS = ("line", "column", "reason")  # of the file of bad rows, behind the row's own
-
-
-@dataclass(frozen=True, slots=True)
-class Known:
-    """What is known of a number."""
-
-    contact: store.Contact | None
-    consents: Sequence[store.Consent]
-    suppressions: Sequence[lookup.Suppression]
-    sends: Sequence[lookup.Send]
 
 
 @app.command("import")
@@ -149,50 +135,5 @@ def _evidence(text: str | None) -> Mapping[str, Any]:
 
 # ------------------------------------------------------------------ one person
 
-
-@app.command()
-def show(
-    phone: Annotated[str, typer.Argument(metavar="PHONE", help="A number in any notation, such as +55 11 98765-4321.", show_default=False)],
-    as_json: AsJson = False,
-) -> None:
-    """Show what is known of a person: what they agreed to with the proof, what stands against writing to them, what was sent."""
-
-    key = key_of(phone_of(phone))
-
-    async def work(act: Act) -> Known:
-        contact = await store.read_contact(act.conn, key)
-        suppressions = await lookup.list_suppressions(act.conn, key, limit=ROWS_SHOWN)
-        if contact is None:
-            return Known(None, (), suppressions, ())
-        consents = await store.list_consents(act.conn, contact.id, seal=act.seal(), limit=ROWS_SHOWN)
-        return Known(contact, consents, suppressions, await lookup.list_sends(act.conn, contact.id, limit=ROWS_SHOWN))
-
-    known = do(work)
-    if known.contact is None and not known.suppressions:
-        raise NotFound(f"nobody here has the number {phone}", mend="`warmer contacts import FILE` brings people")
-    if as_json:
-        print_json(known)
-    else:
-        _show_person(phone, known)
-
-
-def phone_of(text: str) -> str:
-    """A number that a person typed, in E.164. Raises Misused."""
-    try:
-        return read_phone(text)
-    except Wrong as error:
-        raise Misused(f"{text!r} {error}") from None
-
-
-def _show_person(phone: str, known: Known) -> None:
-    if known.contact is None:
-        say(f"{phone} is no contact; it may not be written to all the same:")
-    else:
-        facts = {field.name.replace("_", " "): getattr(known.contact, field.name) for field in fields(known.contact)}
-        print_facts("Contact (moments are UTC)", {name: value for name, value in facts.items() if value is not None})
-        rows = [(row.at, row.act, row.purpose, row.source, row.text_version, row.evidence, row.recorded_by) for row in known.consents]
-        print_table("Consents", ["at", "act", "purpose", "source", "text", "evidence", "recorded by"], rows)
-    rows = [(row.at, row.purpose, row.source) for row in known.suppressions]
-    print_table("Suppressions", ["since", "of", "by"], rows, empty="none")
-    rows = [(row.due_at, row.chip, row.campaign or row.kind, row.state, row.reason or row.code, row.replied_at) for row in known.sends]
-    print_table("Sends", ["due", "chip", "campaign", "state", "why", "replied"], rows, empty="none")
+for command in (rights.show, rights.export, rights.erase, rights.request, rights.requests, rights.answer, rights.engagement):
+    app.command()(command)

@@ -7,9 +7,8 @@ from typing import Annotated
 import typer
 
 from julia_warmer.cli.chips import until
-from julia_warmer.cli.contacts import phone_of
 from julia_warmer.cli.explain_webhook import is_not_json, lines_for
-from julia_warmer.cli.forms import AsJson, group
+from julia_warmer.cli.forms import AsJson, group, phone_of
 from julia_warmer.cli.naming import LIST_MAX, find_chip
 from julia_warmer.cli.opening import Act, do
 from julia_warmer.cli.output import cell, exact, print_json, print_json_line, print_table, say, warn

@@ -20,6 +20,21 @@ TokenFile = Annotated[
 ]
 
 
+Phone = Annotated[str, typer.Argument(metavar="PHONE", help="A number in any notation, such as +55 11 98765-4321.", show_default=False)]
+
+
+def phone_of(text: str) -> str:
+    """A number that a person typed, in E.164. Raises Misused."""
+    from julia_warmer.cli.errors import Misused
+    from julia_warmer.engine.contacts_csv import read_phone
+    from julia_warmer.engine.errors import Wrong
+
+    try:
+        return read_phone(text)
+    except Wrong as error:
+        raise Misused(f"{text!r} {error}") from None
+
+
 def group(help: str) -> typer.Typer:  # noqa: A002 - Typer's own word
     """A group of commands; its callback keeps it one even with a single command."""
     app = plain_typer(help=help, no_args_is_help=True)

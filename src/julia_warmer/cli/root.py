@@ -37,6 +37,7 @@ ENTRIES = (
     Entry("chips", "chips:app", SET_UP, "Chips: the business phone numbers that we warm."),
     Entry("routes", "routes:app", SET_UP, "Where inbound messages go."),
     Entry("contacts", "contacts:app", SET_UP, "People, and the proof of their consent."),
+    Entry("suppressions", "suppressions:app", SET_UP, "Whom not to write to: every claim and every import asks this list."),
     Entry("consents", "consents:app", SET_UP, "The ledger of consents: is it whole, and what proves one."),
     Entry("templates", "templates:app", SET_UP, "Approved message forms, as Meta has them."),
     Entry("campaigns", "campaigns:app", SET_UP, "Templates for audiences: what warm-up draws from."),

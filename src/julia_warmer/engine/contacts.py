@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from julia_warmer.engine.contacts_csv import BadRow, Proof, Row, Sheet, read_contacts
+from julia_warmer.engine.erased import list_erased
 from julia_warmer.store import contacts as store
 from julia_warmer.store.audit import record_act
 from julia_warmer.store.contacts import Grant, Person
@@ -55,7 +56,7 @@ async def import_contacts(
 async def store_contacts(conn: Connection, sheet: Sheet, *, seal: Seal, at: datetime, by: str, audience: str = AUDIENCE) -> ImportReport:
     """Write what was read. Opt-outs that come in meanwhile wait or win: contacts are locked before their standing is worked out."""
     await store.wait_turn(conn)
-    rows, suppressed = await _drop_suppressed(conn, sheet.rows)
+    rows, suppressed = await _drop_suppressed(conn, sheet.rows, seal)
     people = _people(rows)
     added = await store.add_contacts(conn, list(people.values()), audience=audience, at=at)
     known = await store.lock_contacts(conn, list(people))
@@ -78,11 +79,12 @@ async def store_contacts(conn: Connection, sheet: Sheet, *, seal: Seal, at: date
     return report
 
 
-async def _drop_suppressed(conn: Connection, rows: Iterable[Row]) -> tuple[list[Row], int]:
-    """The rows that may be stored, without the grants that a stop forbids; and how many were dropped."""
+async def _drop_suppressed(conn: Connection, rows: Iterable[Row], seal: Seal) -> tuple[list[Row], int]:
+    """The rows that may be stored, without the grants that a stop forbids; and how many were dropped. Nobody who was erased comes back."""
     rows = list(rows)
     keys = list({row.person.phone_key for row in rows})
     found = {row.phone_key: row.everything for row in await store.list_suppressed(conn, keys)}
+    found |= dict.fromkeys(await list_erased(conn, keys, seal), True)
     kept: list[Row] = []
     for row in rows:
         everything = found.get(row.person.phone_key)

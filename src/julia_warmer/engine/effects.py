@@ -24,20 +24,28 @@ from julia_warmer.core.events import (
     StatusFact,
     kind_of,
 )
+from julia_warmer.engine.erased import KEPT_OF_BODY, without_names
 from julia_warmer.engine.news import FLAGGED, alerts_for, write_news
 from julia_warmer.engine.persons import SINCE_MAX, judge_people, rename_people, resume_people
 from julia_warmer.engine.restore import recall
 from julia_warmer.engine.scene import Arrival, Places, Scene, attempt_of, find_places, meet
 from julia_warmer.engine.urgent import apply_opt_outs
-from julia_warmer.store import facts, inbound, people, platform
+from julia_warmer.store import facts, inbound, inbox, people, platform
 from julia_warmer.store.db import Connection
+from julia_warmer.store.erasure import Fact
 from julia_warmer.store.facts import Deed, EventRow, HourCounts, Moved, Said
 from julia_warmer.store.inbound import Heard, Received
+from julia_warmer.store.platform import Alert
 from julia_warmer.store.seal import Seal
 
 NO_FAILURE = [fold.UNDELIVERABLE, fold.LIMITED, *sorted(fold.NOT_COUNTED)]  # counted elsewhere, or nowhere
 REPLY_H, OPT_OUT_H = fold.REPLY_WITHIN // timedelta(hours=1), fold.OPT_OUT_WITHIN // timedelta(hours=1)
 CODE_MAX = 2**31 - 1
+NOTHING = b"{}"  # in the place of a webhook body
+WROTE_AGAIN = (
+    "Somebody who was erased has written, called or signed up again (contact {contact_id}). Nothing goes out to them: with their new "
+    "consent, `warmer suppressions lift` lets the number back"
+)
 NEEDS_NO_ANSWER = frozenset({"reaction", "revoke"})
 KEPT_OF_A_FACT = (
     *("category", "pricing_type", "title", "details", "limit", "template_id", "template", "language", "previous", "reason", "restrictions"),
@@ -67,12 +75,14 @@ async def apply_facts(conn: Connection, arrivals: Sequence[Arrival], *, at: date
     events = [arrival.event for arrival in ours]
     await write_news(conn, events, places, at=at)
     await _hear(conn, ours, places)  # waits for nobody, so it may lock chips in any order, but after those that were waited for
-    scene = await meet(conn, events, places, also=[one.contact_id for one in early], at=at)
-    if (strange := _strange(events, scene)) and await recall(conn, strange, at=at):
-        scene = await meet(conn, events, places, also=[one.contact_id for one in early], at=at)
-    new = [arrival.event for arrival in await _append(conn, ours, scene, at=at)]
+    also = [one.contact_id for one in early]
+    scene = await meet(conn, events, places, also=also, seal=seal, at=at)
+    if (strange := _strange(events, scene)) and await recall(conn, strange, seal=seal, at=at):
+        scene = await meet(conn, events, places, also=also, seal=seal, at=at)
+    new = [arrival.event for arrival in await _append(conn, ours, scene, seal=seal, at=at)]
     said = [Said(one.send_id, one.kind, one.at, one.code, one.category, one.pricing_type) for one in early]
     await _take_effect(conn, new, said, scene, at=at, seal=seal)
+    await _forget_bodies(conn, ours, scene, seal)
     return Written(len(new), strays)
 
 
@@ -96,12 +106,28 @@ async def _take_effect(conn: Connection, new: Sequence[Event], early: list[Said]
     await _count_calls(conn, new, scene, counting, at=at)
     await _open_windows(conn, new, messages, opt_outs, scene, counting, at=at)
     await judge_people(conn, moved, messages, scene, at=at)
-    await rename_people(conn, new, scene, at=at)
+    await rename_people(conn, new, scene, seal=seal, at=at)
     await resume_people(conn, new, scene, seal=seal, at=at)
     _count_moves(moved, counting)
     await _count_signs(conn, new, scene.places, counting)
     await facts.add_counts(conn, counting)
     await platform.add_alerts(conn, [alert for event in new for alert in alerts_for(event, scene.places)])
+    await platform.add_alerts(conn, _alerts_of_erased(new, scene, at=at))
+
+
+async def _forget_bodies(conn: Connection, arrivals: Sequence[Arrival], scene: Scene, seal: Seal) -> None:
+    """Of a body that speaks of somebody who was erased only that it came is kept; its facts are written."""
+    if inbox_ids := {arrival.inbox_id for arrival in arrivals if scene.is_erased(arrival.event)}:
+        await inbox.empty_bodies(conn, sorted(inbox_ids), nothing=seal.close(NOTHING, use=inbox.BODY_USE))
+
+
+def _alerts_of_erased(new: Sequence[Event], scene: Scene, *, at: datetime) -> list[Alert]:
+    """Somebody who was erased turns to us again: they cannot be answered, so a person has to know."""
+    told = [event for event in new if isinstance(event, MessageReceived | CallReceived | SignupReceived) and scene.is_erased(event)]
+    return [
+        Alert(rule="erased", level="warning", text=WROTE_AGAIN.format(contact_id=contact_id), open_key=f"erased:{contact_id}", at=at)
+        for contact_id in sorted({scene.contact_of(event) or 0 for event in told})
+    ]
 
 
 async def _hear(conn: Connection, arrivals: Sequence[Arrival], places: Places) -> None:
@@ -119,14 +145,13 @@ async def _hear(conn: Connection, arrivals: Sequence[Arrival], places: Places) -
 # ------------------------------------------------------------------ the facts themselves
 
 
-async def _append(conn: Connection, arrivals: Sequence[Arrival], scene: Scene, *, at: datetime) -> list[Arrival]:
+async def _append(conn: Connection, arrivals: Sequence[Arrival], scene: Scene, *, seal: Seal, at: datetime) -> list[Arrival]:
     """Write the facts; returns those that are new."""
     calls = await _open_calls(conn, arrivals, scene)
     rows: dict[tuple[datetime, str, str], tuple[EventRow, Arrival]] = {}
     for arrival in arrivals:
-        key = (arrival.event.at, arrival.kind.value, arrival.key)
-        if key not in rows:
-            rows[key] = (_row(arrival, scene, calls), arrival)
+        row = _row(arrival, scene, calls, seal)
+        rows.setdefault((row.at, row.kind, row.key), (row, arrival))
     new = await facts.append_events(conn, [row for row, _ in rows.values()], at=at)
     return [arrival for key, (_, arrival) in rows.items() if key in new]
 
@@ -142,25 +167,28 @@ async def _open_calls(conn: Connection, arrivals: Sequence[Arrival], scene: Scen
     return {*calls, *((chip_id, None) for chip_id, _ in calls)}
 
 
-def _row(arrival: Arrival, scene: Scene, calls: set[tuple[int, int | None]]) -> EventRow:
-    event = arrival.event
+def _row(arrival: Arrival, scene: Scene, calls: set[tuple[int, int | None]], seal: Seal) -> EventRow:
+    event, key, body = arrival.event, arrival.key, _body(arrival.event)
     chip, account = scene.places.chip_of(event), scene.places.account_of(event)
     send, contact_id = scene.send_of(event), scene.contact_of(event)
     value = _value(event)
     if isinstance(event, StatusFact) and send is None and chip and (chip.id, contact_id) in calls:
         value = event.message_id  # it waits for its send
+    if scene.is_erased(event):
+        fact = without_names(Fact(event.at, arrival.kind, key, value), seal)
+        key, value, body = fact.key, fact.value, {name: part for name, part in body.items() if name in KEPT_OF_BODY}
     code = getattr(event, "code", None)
     return EventRow(
         at=event.at,
         kind=arrival.kind.value,
-        key=arrival.key,
+        key=key,
         chip_id=chip.id if chip else None,
         account_id=account.id if account else None,
         contact_id=contact_id,
         send_id=send.id if send else None,
         code=code if code is not None and abs(code) <= CODE_MAX else None,
         value=value,
-        body=_body(event),
+        body=body,
         inbox_id=arrival.inbox_id,
     )
 
@@ -210,25 +238,26 @@ async def _credit(conn: Connection, messages: Sequence[MessageReceived], opt_out
 async def _keep_messages(conn: Connection, new: Sequence[Event], scene: Scene, *, at: datetime, seal: Seal) -> list[MessageReceived]:
     """Keep messages, sealed, for whoever answers; returns those that are new by their own id."""
     messages = {event.message_id: event for event in new if isinstance(event, MessageReceived)}
+    ids = {name: seal.pseudonym(name) if scene.is_erased(event) else name for name, event in messages.items()}
     rows = [
         Received(
-            message_id=event.message_id,
+            message_id=ids[event.message_id],
             chip_id=chip.id,
             contact_id=scene.contact_of(event),
             at=event.at,
             type=event.message_type,
             text=seal.close(event.text.encode(), use=inbound.TEXT_USE) if event.text is not None else None,
-            details=_details(event, seal),
+            details=_details(event, scene, seal),
         )
         for event in messages.values()
         if (chip := scene.places.chip_of(event))
     ]
     kept = await inbound.add_received(conn, rows, at=at)
-    return [event for message_id, event in messages.items() if message_id in kept]
+    return [event for message_id, event in messages.items() if ids[message_id] in kept]
 
 
-def _details(event: MessageReceived, seal: Seal) -> bytes | None:
-    names = ("payload", "name", "username", "reply_to", "code", "referral")
+def _details(event: MessageReceived, scene: Scene, seal: Seal) -> bytes | None:
+    names = ("payload", "code", "referral") if scene.is_erased(event) else ("payload", "name", "username", "reply_to", "code", "referral")
     details = {name: value for name in names if (value := getattr(event, name))}
     return seal.close(orjson.dumps(details), use=inbound.DETAILS_USE) if details else None
 

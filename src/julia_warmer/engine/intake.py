@@ -24,12 +24,10 @@ from julia_warmer.store import inbox
 from julia_warmer.store import people as people_store
 from julia_warmer.store.db import Connection, Pool, transaction, transaction_within
 from julia_warmer.store.facts import ensure_months
-from julia_warmer.store.inbox import Body, Kept, NewBody, Quarantined
+from julia_warmer.store.inbox import BODY_USE, ITEM_USE, Body, Kept, NewBody, Quarantined
 from julia_warmer.store.platform import Alert, add_alerts
 from julia_warmer.store.seal import Seal, SealBroken
 
-BODY_USE = "inbox.body"
-ITEM_USE = "quarantine.item"
 BYTES_MAX = 512 * 1024  # of sealed bodies that one transaction takes, some 1,500 statuses; one larger body is taken alone
 FACTS_MAX = 1000  # of one round of statements
 LATE_MAX = timedelta(days=8)  # Meta retries for seven days (platform.md 6.8)

@@ -19,7 +19,7 @@ from pgqueuer.models import Job, Schedule
 from pgqueuer.ports.driver import NotifyCallback
 
 from julia_warmer.clock import Clock
-from julia_warmer.engine import consents, dispatch, intake, plan, restore, retention, review, route, spool, upkeep
+from julia_warmer.engine import consents, dispatch, erasure, intake, plan, requests, restore, retention, review, route, spool, upkeep
 from julia_warmer.engine.parts import Parts, parts_at
 from julia_warmer.engine.rules import in_force
 from julia_warmer.engine.wake import CHANNEL, Step, queue, wake
@@ -115,6 +115,13 @@ async def _seal(parts: Parts, clock: Clock) -> bool:
     return sealed == consents.LEAVES_MAX
 
 
+async def _rights(parts: Parts, clock: Clock) -> bool:
+    async with transaction(parts.pool) as conn:
+        await requests.tell_pressing(conn, at=clock.now())
+        await erasure.sweep_erased(conn, seal=parts.seal)
+    return False
+
+
 async def _tidy(parts: Parts, clock: Clock) -> bool:
     async with transaction(parts.pool) as conn:
         await upkeep.tidy_up(conn, at=clock.now())
@@ -145,6 +152,7 @@ RHYTHMS: dict[Step, Rhythm] = {
     Step.PARTITIONS: Rhythm(_partitions, "17 * * * * 0"),
     Step.FOLD: Rhythm(_fold, "23 * * * * 0"),
     Step.SEAL: Rhythm(_seal, "0 * * * * 0"),
+    Step.RIGHTS: Rhythm(_rights, "41 * * * * 0"),
     Step.TIDY: Rhythm(_tidy, "31 4 * * * 0"),
 }
 

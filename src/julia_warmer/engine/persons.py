@@ -10,9 +10,10 @@ from datetime import datetime, timedelta
 from julia_warmer.cloud.codes import CODES
 from julia_warmer.core import fold
 from julia_warmer.core.events import Event, MessageReceived, NumberChanged, OptInResumed, OptOutRequested, SignupReceived, StatusFact
-from julia_warmer.core.phone import e164_with_ninth
+from julia_warmer.core.phone import SAO_PAULO, e164_with_ninth
+from julia_warmer.engine.erased import find_all, hashed
 from julia_warmer.engine.scene import Scene, names_in, new_names_in
-from julia_warmer.store import contacts, people
+from julia_warmer.store import contacts, erasure, people
 from julia_warmer.store.consents import seal_private
 from julia_warmer.store.db import Connection
 from julia_warmer.store.facts import Moved
@@ -50,14 +51,14 @@ async def judge_people(
     )
 
 
-async def rename_people(conn: Connection, new: Sequence[Event], scene: Scene, *, at: datetime) -> None:
+async def rename_people(conn: Connection, new: Sequence[Event], scene: Scene, *, seal: Seal, at: datetime) -> None:
     """Keep how the platform names people, and let stops follow them to their new names."""
     learned = _learned(new, scene)
     await people.name_people(conn, learned, at=at)
     met = [contact_id for contact_id, names in learned.items() if names.user_id]
     for event in new:
         if isinstance(event, NumberChanged) and new_names_in(event) != Names():
-            met += await _move(conn, event, scene, at=at)
+            met += await (_move_erased(conn, event, scene, seal, at=at) if scene.is_erased(event) else _move(conn, event, scene, at=at))
     stopped = await people.stop_suppressed(conn, sorted(set(met)), at=at)
     if stopped:
         await contacts.refresh_standing(conn, sorted(stopped), at=at)
@@ -70,7 +71,7 @@ def _learned(new: Sequence[Event], scene: Scene) -> dict[int, Names]:
     for event in new:
         contact_id = scene.contact_of(event)
         person = scene.persons.get(contact_id) if contact_id is not None else None
-        if person is None or isinstance(event, NumberChanged) or (names := names_in(event)) is None:
+        if person is None or person.is_erased or isinstance(event, NumberChanged) or (names := names_in(event)) is None:
             continue
         wa_id = names.wa_id if names.phone_key == person.phone_key and names.wa_id != person.wa_id else None
         is_newer = person.user_id is None or not isinstance(event, StatusFact)
@@ -99,12 +100,30 @@ async def _move(conn: Connection, event: NumberChanged, scene: Scene, *, at: dat
     return [moved.taken]
 
 
+async def _move_erased(conn: Connection, event: NumberChanged, scene: Scene, seal: Seal, *, at: datetime) -> list[int]:
+    """Somebody who was erased has another number: nothing is sent to it either. Where it is a contact's, that one is stopped."""
+    contact_id, new = scene.contact_of(event), new_names_in(event)
+    assert contact_id is not None
+    old = Names(phone_key=scene.persons[contact_id].phone_key, user_id=scene.persons[contact_id].user_id)
+    ((names, ids),) = await find_all(conn, [new], seal)
+    if not ids and new.phone_key is not None:
+        names = hashed(new, seal)
+        ids = [
+            await erasure.add_erased(conn, phone_key=names.phone_key or "", wa_id=names.wa_id or "", zone=SAO_PAULO, at=at) or contact_id
+        ]
+    await people.copy_suppressions(conn, old=old, new=names if ids else hashed(new, seal))
+    return [one for one in ids if one != contact_id]
+
+
 async def resume_people(conn: Connection, new: Sequence[Event], scene: Scene, *, seal: Seal, at: datetime) -> None:
     """WhatsApp's marketing switch and sign-up page, by the facts' own time: what was said last holds."""
     signups = {
         (contact_id, event.signup_id): event.at
         for event in new
-        if isinstance(event, SignupReceived) and (contact_id := scene.contact_of(event)) in scene.persons and contact_id is not None
+        if isinstance(event, SignupReceived)
+        and not scene.is_erased(event)  # a webhook brings nobody back: a person has to let the number back first
+        and (contact_id := scene.contact_of(event)) in scene.persons
+        and contact_id is not None
     }
     privates = [seal_private({"signup_id": signup_id}, scene.persons[contact_id].secret, seal) for contact_id, signup_id in signups]
     await people.sign_up(conn, [key[0] for key in signups], privates, list(signups.values()), at=at)

@@ -4,7 +4,7 @@ Three memories lie outside a backup: the journal of this machine, the rows of wo
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from enum import StrEnum
 from uuid import UUID
@@ -13,6 +13,7 @@ import structlog
 
 from julia_warmer.core.events import MessageSent, StatusFact
 from julia_warmer.core.phone import key_of
+from julia_warmer.engine.erased import list_erased
 from julia_warmer.engine.errors import Conflict, Wrong
 from julia_warmer.engine.journal import Entry, Journal
 from julia_warmer.engine.parts import Parts
@@ -22,6 +23,7 @@ from julia_warmer.store.db import Connection, Pool, transaction
 from julia_warmer.store.holds import HoldKind
 from julia_warmer.store.platform import Alert
 from julia_warmer.store.restores import Forgotten, PutBack
+from julia_warmer.store.seal import Seal
 
 LOOK_AT = 200  # newest entries of a journal: a restore forgets the newest first
 CHUNK = 2000
@@ -142,10 +144,17 @@ async def _put_all_back(conn: Connection, journal: Journal, *, at: datetime) -> 
         if not unknown:
             break
         rows = [_forgotten(entry) for entry in entries if entry.attempt_id in unknown]
-        put: PutBack = await restores.put_back(conn, rows, reason=REASON, at=at)
+        put: PutBack = await _put_back(conn, rows, journal.seal, at=at)
         forgotten, back = forgotten + len(rows), back + put.attempts
         found, made = found + put.sends_found, made + put.sends_made
     return Compared(forgotten, found, made, left_out=forgotten - back)
+
+
+async def _put_back(conn: Connection, rows: Sequence[Forgotten], seal: Seal, *, at: datetime) -> PutBack:
+    """Put them back; those to somebody who was erased name nobody."""
+    erased = await list_erased(conn, {row.phone_key for row in rows}, seal)
+    named = [replace(row, phone="", phone_key=seal.pseudonym(row.phone_key)) if row.phone_key in erased else row for row in rows]
+    return await restores.put_back(conn, named, reason=REASON, at=at)
 
 
 def _forgotten(entry: Entry) -> Forgotten:
@@ -162,7 +171,7 @@ def _forgotten(entry: Entry) -> Forgotten:
     )
 
 
-async def recall(conn: Connection, events: Sequence[StatusFact], *, at: datetime) -> bool:
+async def recall(conn: Connection, events: Sequence[StatusFact], *, seal: Seal, at: datetime) -> bool:
     """Statuses under ids of the form of ours that the database never wrote: hold, and put their messages back. True when any was.
 
     After a release only what was sent later holds again: the statuses of what was forgotten go on to come for days.
@@ -174,7 +183,7 @@ async def recall(conn: Connection, events: Sequence[StatusFact], *, at: datetime
         newest = max(event.at for event in news)
         await _hold(conn, Evidence.STATUS, _of_status(len(news), newest), at=at, wait=False)
     rows = [_seen(nth, attempt_id, event) for nth, (attempt_id, event) in enumerate(strange.items(), start=1) if event.to]
-    put = await restores.put_back(conn, rows, reason=REASON, at=at) if rows else PutBack(0, 0, 0)
+    put = await _put_back(conn, rows, seal, at=at) if rows else PutBack(0, 0, 0)
     return put.attempts > 0
 
 

@@ -11,10 +11,12 @@ from uuid import UUID
 
 from julia_warmer.core.events import CallReceived, Event, Fact, Kind, MessageReceived, NumberChanged, PersonFact, SignupReceived, StatusFact
 from julia_warmer.core.phone import SAO_PAULO, digits_of, e164_with_ninth, key_of, zone_of
+from julia_warmer.engine.erased import find_all
 from julia_warmer.store import facts, people, settlements
 from julia_warmer.store.db import Connection
 from julia_warmer.store.facts import AccountRef, ChipRef, SendRef
 from julia_warmer.store.people import Names, Person, Stranger
+from julia_warmer.store.seal import Seal
 from julia_warmer.store.settlements import AcceptedSend
 
 NAMES_KEPT_MAX = 4096
@@ -65,6 +67,11 @@ class Scene:
         names = names_in(event)
         return self.ids.get(names) if names else None
 
+    def is_erased(self, event: Event) -> bool:
+        """Whether the fact is about somebody who was erased: then nothing that names them is kept of it."""
+        contact_id = self.contact_of(event)
+        return contact_id is not None and contact_id in self.persons and self.persons[contact_id].is_erased
+
 
 @lru_cache(NAMES_KEPT_MAX)
 def names_of(phone: str | None, user_id: str | None) -> Names:
@@ -110,12 +117,19 @@ async def find_places(conn: Connection, events: Iterable[Fact]) -> Places:
     )
 
 
-async def find_sends_of(conn: Connection, statuses: Sequence[StatusFact]) -> dict[str, SendRef]:
-    """Our sends by message id; those that the id does not find, by the id that we gave to the attempt."""
+async def find_sends_of(conn: Connection, statuses: Sequence[StatusFact], seal: Seal | None = None) -> dict[str, SendRef]:
+    """Our sends by message id; those that the id does not find, by the id that we gave to the attempt.
+
+    With a seal, also those to people who were erased: their message ids are hashes.
+    """
     found = await facts.find_sends(conn, list({status.message_id for status in statuses}))
     rest = {ours: status.message_id for status in statuses if status.message_id not in found and (ours := attempt_of(status))}
     by_attempt = await facts.find_attempts(conn, list(rest))
-    return found | {rest[UUID(name)]: send for name, send in by_attempt.items()}
+    found |= {rest[UUID(name)]: send for name, send in by_attempt.items()}
+    if seal is None or not (strange := {status.message_id for status in statuses} - set(found)):
+        return found
+    hashes = {seal.pseudonym(message_id): message_id for message_id in strange}
+    return found | {hashes[name]: send for name, send in (await facts.find_sends(conn, list(hashes))).items()}
 
 
 def attempt_of(status: StatusFact) -> UUID | None:
@@ -129,29 +143,29 @@ def attempt_of(status: StatusFact) -> UUID | None:
 # ------------------------------------------------------------------ people
 
 
-async def meet(conn: Connection, events: Sequence[Event], places: Places, *, also: Iterable[int], at: datetime) -> Scene:
+async def meet(conn: Connection, events: Sequence[Event], places: Places, *, also: Iterable[int], seal: Seal, at: datetime) -> Scene:
     """Find the people and sends of these facts and lock the people, `also` these contacts; settle what a status tells too early."""
     statuses = [event for event in events if isinstance(event, StatusFact)]
-    sends = await find_sends_of(conn, statuses)
+    sends = await find_sends_of(conn, statuses, seal)
     named = {
         names: event for event in events if not (isinstance(event, StatusFact) and event.message_id in sends) and (names := names_in(event))
     }
-    ids = await _find_ids(conn, named)
+    ids = await _find_ids(conn, named, seal)
     if strangers := _strangers([event for event in events if (names := names_in(event)) and names not in ids], places):
         await people.add_strangers(conn, strangers, at=at)
-        ids |= await _find_ids(conn, [names for names in named if names not in ids])
+        ids |= await _find_ids(conn, [names for names in named if names not in ids], seal)
     moves = {new_names_in(event) for event in events if isinstance(event, NumberChanged)} - {Names()}
-    taken = await _find_ids(conn, moves)
+    taken = await _find_ids(conn, moves, seal)
     wanted = {*ids.values(), *taken.values(), *also, *(send.contact_id for send in sends.values())}
     persons = await people.lock_people(conn, sorted(wanted))
     sends |= await _settle_early(conn, statuses, sends, at=at)
     return Scene(places, sends, ids, persons)
 
 
-async def _find_ids(conn: Connection, wanted: Iterable[Names]) -> dict[Names, int]:
-    """The best fitting contact of each name, where there is one."""
+async def _find_ids(conn: Connection, wanted: Iterable[Names], seal: Seal) -> dict[Names, int]:
+    """The best fitting contact of each name, where there is one; also one who was erased."""
     names = list(wanted)
-    return {name: fitting[0] for name, fitting in zip(names, await people.find_people(conn, names), strict=True) if fitting}
+    return {name: fitting[0] for name, (_, fitting) in zip(names, await find_all(conn, names, seal), strict=True) if fitting}
 
 
 def _strangers(events: Iterable[Event], places: Places) -> list[Stranger]:

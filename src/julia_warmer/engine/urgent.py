@@ -3,7 +3,7 @@
 Locks in the order of all: portfolios, chips, contacts. It must not know how facts are counted; `engine/effects` does that later.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -12,6 +12,7 @@ from julia_warmer.core.commands import StopScope
 from julia_warmer.core.events import Event, MessageFailed, OptOutRequested, TemplateFact
 from julia_warmer.core.hard import Stop
 from julia_warmer.core.model import ChipState, ChipStatus, Pause
+from julia_warmer.engine.erased import find_all, hashed
 from julia_warmer.engine.scene import Places, find_places, find_sends_of, names_of
 from julia_warmer.store import contacts, people, platform
 from julia_warmer.store.audit import record_act
@@ -158,21 +159,34 @@ async def stop_people(conn: Connection, requests: Sequence[OptOutRequested], *, 
     Without `seal` the ledger keeps that they asked, and not by which message.
     Returns for each request what it did: its 200 waits for the calls that are under way.
     """
-    names = [names_of(request.phone, request.user_id) for request in requests]
-    found = await people.find_people(conn, names)
+    met = await find_all(conn, [names_of(request.phone, request.user_id) for request in requests], seal)
+    names, found = [named for named, _ in met], [fitting for _, fitting in met]
     locked = await people.lock_people(conn, sorted({contact_id for fitting in found for contact_id in fitting}))
+    if seal is not None:  # somebody may have been erased since they were found
+        names = [hashed(one, seal) if _any_erased(ids, locked) else one for one, ids in zip(names, found, strict=True)]
     asked = [_opt_outs(request, name, ids, locked) for request, name, ids in zip(requests, names, found, strict=True)]
     new = await people.drop_recorded(conn, [one for of_request in asked for one in of_request])
-    await people.add_suppressions(conn, new)
-    await people.withdraw(conn, new, {person.id: person.secret for person in locked.values()}, seal=seal, at=at)
-    await contacts.refresh_standing(conn, sorted({one.contact_id for one in new if one.contact_id is not None}), at=at)
-    await people.cancel_sends(conn, _purposes(new), reason="asked to stop", at=at)
+    await write_stops(conn, new, locked, seal=seal, at=at)
     calling = await people.list_calling(conn, sorted(locked))
     written = {id(one) for one in new}
     return [
         OptedOut(any(id(one) in written for one in of_request), tuple(call.id for call in calling if call.contact_id in ids))
         for of_request, ids in zip(asked, found, strict=True)
     ]
+
+
+async def write_stops(
+    conn: Connection, new: Sequence[OptOut], locked: Mapping[int, people.Person], *, seal: Seal | None, at: datetime, by: str = "whatsapp"
+) -> None:
+    """The names on the list, the withdrawals in the ledger, the planned messages cancelled. The people are locked; `by` recorded it."""
+    await people.add_suppressions(conn, new)
+    await people.withdraw(conn, new, {person.id: person.secret for person in locked.values()}, seal=seal, at=at, by=by)
+    await contacts.refresh_standing(conn, sorted({one.contact_id for one in new if one.contact_id is not None}), at=at)
+    await people.cancel_sends(conn, _purposes(new), reason="asked to stop", at=at)
+
+
+def _any_erased(ids: Sequence[int], locked: dict[int, people.Person]) -> bool:
+    return any(locked[contact_id].is_erased for contact_id in ids if contact_id in locked)
 
 
 def _opt_outs(request: OptOutRequested, names: Names, ids: Sequence[int], locked: dict[int, people.Person]) -> list[OptOut]:

@@ -29,6 +29,7 @@ class Step(StrEnum):
     PARTITIONS = "partitions"
     FOLD = "fold"
     SEAL = "seal"
+    RIGHTS = "rights"
     TIDY = "tidy"
 
 

@@ -197,7 +197,7 @@ pool as materialized (
         select contacts.id, contacts.phone_key, contacts.user_id, contacts.zone, contacts.engagement, contacts.opted_in_at,
                contacts.may_marketing and contacts.platform_stopped_at is null as may_marketing, contacts.may_utility,
                greatest(contacts.next_marketing_at, contacts.cooldown_until) as free_at,
-               contacts.last_accepted_at is not null
+               contacts.scored and contacts.last_accepted_at is not null
                    and (contacts.last_received_at is null or contacts.last_received_at < contacts.last_accepted_at) as silent
         from contacts
         where contacts.audience = draws.audience
@@ -249,7 +249,7 @@ seen as materialized (
         select contacts.audience, contacts.id, contacts.phone_key, contacts.user_id, contacts.zone, contacts.engagement,
                contacts.opted_in_at, contacts.may_marketing and contacts.platform_stopped_at is null as may_marketing, contacts.may_utility,
                greatest(contacts.next_marketing_at, contacts.cooldown_until) as free_at,
-               contacts.last_accepted_at is not null
+               contacts.scored and contacts.last_accepted_at is not null
                    and (contacts.last_received_at is null or contacts.last_received_at < contacts.last_accepted_at) as silent
         from contacts
         where contacts.chip_id = orders.chip_id

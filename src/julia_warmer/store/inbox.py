@@ -10,6 +10,10 @@ from julia_warmer.store.db import Connection, load
 queries = load(__file__)
 
 
+BODY_USE = "inbox.body"
+ITEM_USE = "quarantine.item"
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class NewBody:
     """A delivery to be stored, sealed, under the sha256 of its bytes."""
@@ -101,6 +105,12 @@ async def take_waiting(conn: Connection, *, limit: int, bytes_max: int) -> list[
 
 async def mark_applied(conn: Connection, ids: Sequence[int], *, at: datetime) -> None:
     await queries.mark_applied.execute(conn, ids=ids, at=at)
+
+
+async def empty_bodies(conn: Connection, ids: Sequence[int], *, nothing: bytes) -> None:
+    """Keep of these bodies only that they came: they speak of somebody who was erased."""
+    if ids:
+        await queries.empty_bodies.execute(conn, ids=ids, nothing=nothing)
 
 
 async def add_quarantined(conn: Connection, rows: Sequence[Quarantined], *, at: datetime) -> None:

@@ -32,6 +32,10 @@ select id, received_at, body from inbox where id = any($ids::bigint[]) order by 
 -- These bodies are done: what they said is in the tables or in the quarantine.
 update inbox set applied_at = $at where id = any($ids::bigint[]);
 
+-- name: empty_bodies -> none
+-- Bodies without what they said. Their digests stay, so that the same delivery does nothing again.
+update inbox set body = $nothing where id = any($ids::bigint[]);
+
 -- name: add_quarantined -> none
 -- Keeps what could not be used, with where it stood and why.
 insert into quarantine (inbox_id, at, kind, path, reason, item)

@@ -50,6 +50,7 @@ class Person:
     wa_id: str | None
     user_id: str | None
     is_undeliverable: bool
+    is_erased: bool  # the names are keyed hashes
     secret: UUID | None = field(repr=False)  # what the ledger's sealed fields about this person open by; None: erased
 
 
@@ -184,16 +185,24 @@ async def add_suppressions(conn: Connection, opt_outs: Sequence[OptOut]) -> None
 
 
 async def withdraw(
-    conn: Connection, opt_outs: Sequence[OptOut], secrets: Mapping[int, UUID | None], *, seal: Seal | None, at: datetime
+    conn: Connection,
+    opt_outs: Sequence[OptOut],
+    secrets: Mapping[int, UUID | None],
+    *,
+    seal: Seal | None,
+    at: datetime,
+    by: str = "whatsapp",
 ) -> None:
-    """Write the withdrawals of contacts into the ledger, and mark the contacts. `secrets` are the contacts' own."""
+    """Write the withdrawals of contacts into the ledger, and mark the contacts. `secrets` are the contacts' own; `by` recorded it."""
     known = [one for one in opt_outs if one.contact_id is not None]
     if not known:
         return
     ids, purposes, ats = [one.contact_id for one in known], [one.purpose for one in known], [one.at for one in known]
     sources = [one.source for one in known]
     privates = [seal_private(one.evidence, secrets.get(one.contact_id or 0), seal) if seal else None for one in known]
-    await queries.add_withdrawals.execute(conn, contact_ids=ids, purposes=purposes, sources=sources, privates=privates, ats=ats, at=at)
+    await queries.add_withdrawals.execute(
+        conn, contact_ids=ids, purposes=purposes, sources=sources, privates=privates, ats=ats, at=at, by=by
+    )
     by_platform = [source in PLATFORM_SOURCES for source in sources]
     await queries.stop_people.execute(conn, contact_ids=ids, purposes=purposes, by_platform=by_platform, ats=ats, at=at)
 

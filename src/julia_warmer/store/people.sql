@@ -21,7 +21,7 @@ order by found.ordinal, found.rank, found.id;
 
 -- name: lock_people -> Person
 -- Locks these contacts in the order of their ids, and says how the platform names them.
-select id, phone_key, wa_id, user_id, undeliverable_at is not null as is_undeliverable, secret
+select id, phone_key, wa_id, user_id, undeliverable_at is not null as is_undeliverable, erased_at is not null as is_erased, secret
 from contacts
 where id = any($ids::bigint[])
 order by id
@@ -61,7 +61,7 @@ where exists (
 -- Appends the withdrawals to the ledger: for everything, one row for each purpose.
 insert into consents (contact_id, purpose, act, source, private, at, zone, recorded_at, recorded_by)
 select distinct on (given.contact_id, purposes.purpose, given.source, given.at)
-       given.contact_id, purposes.purpose, 'withdrawn', given.source, given.private, given.at, contacts.zone, $at, 'whatsapp'
+       given.contact_id, purposes.purpose, 'withdrawn', given.source, given.private, given.at, contacts.zone, $at, $by
 from unnest($contact_ids::bigint[], $purposes::text[], $sources::text[], $privates::bytea[], $ats::timestamptz[])
     as given (contact_id, purpose, source, private, at)
 join contacts on contacts.id = given.contact_id
@@ -253,7 +253,7 @@ where suppressions.lifted_at is null
   and (suppressions.phone_key = lifted.phone_key or suppressions.user_id = lifted.user_id);
 
 -- name: warm_people -> none
--- How engaged people are: the mean reply rate to be expected of them, after what has just become known. What they were imported with weighs
+-- How engaged people are, but for those who objected to it: the mean reply rate to be expected of them, after what has just become known. What they were imported with weighs
 -- like so many messages. Taken from sums, so that the order of the facts does not matter.
 update contacts
 set engagement = least(1, greatest(0,
@@ -266,7 +266,7 @@ cross join lateral (
     from sends
     where sends.contact_id = given.contact_id and sends.accepted_at is not null and sends.kind = 'campaign' and sends.state in ('delivered', 'read')
 ) as history
-where contacts.id = given.contact_id;
+where contacts.id = given.contact_id and contacts.scored;
 
 -- name: judge_reachability -> none
 -- Whether these people can be reached, worked out anew from their messages: undeliverable (131026) until something arrives or they write; no

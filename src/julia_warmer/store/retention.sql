@@ -33,6 +33,40 @@ where inbox.ctid = any(array(
     select old.ctid from inbox as old where old.received_at < $before and old.applied_at is not null limit $limit
 ));
 
+-- name: forget_quarantined -> none
+-- What could not be used of a webhook, as long as the body that it came in.
+delete from quarantine
+where quarantine.ctid = any(array(select old.ctid from quarantine as old where old.at < $before limit $limit));
+
+-- name: forget_received -> none
+-- What people wrote: the words. That they wrote stays while their facts do.
+update received
+set text = null, details = null
+where received.ctid = any(array(
+    select old.ctid
+    from received as old
+    where old.at < $before and (old.text is not null or old.details is not null) and old.route_next_at is null
+    limit $limit
+));
+
+-- name: forget_said -> none
+-- What replies said.
+update sends
+set body = '{}'
+where sends.ctid = any(array(
+    select old.ctid from sends as old where old.due_at < $before and old.kind = 'reply' and old.body <> '{}' and old.state <> 'planned' limit $limit
+));
+
+-- name: forget_requests -> none
+-- People's requests that were answered.
+delete from requests
+where requests.ctid = any(array(select old.ctid from requests as old where old.closed_at < $before limit $limit));
+
+-- name: forget_alerts -> none
+-- Alerts that were closed.
+delete from alerts
+where alerts.ctid = any(array(select old.ctid from alerts as old where old.closed_at < $before limit $limit));
+
 -- name: forget_attempts -> none
 -- Requests whose outcome is known.
 delete from attempts

@@ -3,6 +3,7 @@
 Knows nothing of tables. The key comes from `config.data_key`.
 """
 
+import hmac
 import secrets
 from hashlib import sha256
 from hmac import HMAC
@@ -13,6 +14,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 VERSION = b"\x01"
 NONCE_BYTES = 12
+ERASED = "h:"  # begins a keyed hash; no canonical phone key does
 
 
 class SealBroken(Exception):  # noqa: N818 - a fact, as the reader meets it
@@ -29,6 +31,13 @@ class Seal:
     def of_person(self, secret: UUID) -> "Seal":
         """The seal of one person's fields: it takes this key and the person's secret. Without the secret nothing opens them again."""
         return Seal(HMAC(self._key, b"person" + secret.bytes, sha256).digest())
+
+    def pseudonym(self, name: str) -> str:
+        """The keyed hash that stands for a name of somebody who was erased. Who has not this key can neither make nor check it.
+
+        It must outlive a change of the data key: then this one goes on to be made with the old key.
+        """
+        return ERASED + hmac.digest(self._key, b"erased" + name.encode("utf-8", "replace"), "sha256").hex()
 
     def close(self, plain: bytes, *, use: str) -> bytes:
         nonce = secrets.token_bytes(NONCE_BYTES)

@@ -118,6 +118,7 @@ create table warmer.contacts (
     assigned_at       timestamptz,
     opted_in_at       timestamptz,               -- latest grant: most recent first
     engagement        real not null default 0,   -- 0..1, higher = more engaged; orders the plan
+    scored            boolean not null default true,   -- false: the person objected; planned like somebody of whom nothing is known
     -- what stands of the consents, kept by the same transaction that writes them; the claim asks the ledger itself
     may_marketing     boolean not null default false,
     may_utility       boolean not null default false,
@@ -132,8 +133,11 @@ create table warmer.contacts (
     created_at        timestamptz not null,
     updated_at        timestamptz not null,
     -- with the data key, which lies apart, the key of what the ledger holds about this person; null: erased, and the ledger's rows cannot be read
-    secret            uuid default gen_random_uuid()
+    secret            uuid default gen_random_uuid(),
+    -- erased: every name above is a keyed hash or gone (engine/erasure.py); the row stays for what was sent and proved
+    erased_at         timestamptz
 );
+create index contacts_erased on warmer.contacts (id) where erased_at is not null;
 create unique index contacts_user_id on warmer.contacts (user_id) where user_id is not null;
 create index contacts_wa_id on warmer.contacts (wa_id) where wa_id is not null;
 create index contacts_pool on warmer.contacts (audience, engagement desc, opted_in_at desc, id)
@@ -142,6 +146,7 @@ create index contacts_zone on warmer.contacts (zone);   -- which zones there are
 create index contacts_chip on warmer.contacts (chip_id, audience, engagement desc, opted_in_at desc, id) where chip_id is not null;
 
 -- What must never be written to again, also when the contact is gone. Asked by every claim and every import.
+-- Of an erased person both names are keyed hashes, `h:` and 64 hex digits, here as in contacts: the same comparison finds them.
 create table warmer.suppressions (
     id          bigint generated always as identity primary key,
     phone_key   text,
@@ -150,11 +155,31 @@ create table warmer.suppressions (
     source      text not null,
     at          timestamptz not null,
     lifted_at   timestamptz,
+    lifted_by   text,
     lifted_why  text,
     check (phone_key is not null or user_id is not null)
 );
 create index suppressions_phone on warmer.suppressions (phone_key) where phone_key is not null and lifted_at is null;
 create index suppressions_user on warmer.suppressions (user_id) where user_id is not null and lifted_at is null;
+
+-- What people ask of whoever holds their data, and by when it must be answered.
+create table warmer.requests (
+    id          bigint generated always as identity primary key,
+    kind        text not null check (kind in ('access', 'export', 'erasure', 'objection')),
+    contact_id  bigint references warmer.contacts,   -- null: of a number that is no contact
+    person      text not null,                   -- the keyed hash of the canonical phone key: finds a person's requests, names nobody
+    said        bytea,                           -- sealed JSON: the number, what was asked, by which way; null once the person is erased
+    received_at timestamptz not null,
+    due_at      timestamptz not null,
+    recorded_by text not null,
+    closed_at   timestamptz,
+    closed_by   text,
+    outcome     text check (outcome in ('done', 'refused')),
+    answer      bytea,                           -- sealed: what was answered, and why
+    check ((closed_at is null) = (outcome is null))
+);
+create index requests_open on warmer.requests (due_at) where closed_at is null;
+create index requests_person on warmer.requests (person);
 
 -- What people read when they agreed: each text once, word for word, by its digest.
 create table warmer.consent_texts (
@@ -293,6 +318,7 @@ create index sends_unknown on warmer.sends (unknown_at) where state = 'unknown';
 create index sends_cap on warmer.sends (chip_id, cap_day) where cap_day is not null;
 create index sends_contact on warmer.sends (contact_id, accepted_at desc) where accepted_at is not null;
 create index sends_in_flight on warmer.sends (contact_id) where state in ('claimed', 'calling', 'unknown');
+create index sends_said on warmer.sends (due_at) where kind = 'reply' and body <> '{}';   -- what old replies said is forgotten
 create index sends_campaign_contact on warmer.sends (campaign_id, contact_id) where campaign_id is not null;
 
 -- Written ahead: committed with its id before the request begins. `id` travels in biz_opaque_callback_data.
@@ -389,6 +415,7 @@ create table warmer.quarantine (
     item        bytea,                           -- encrypted
     settled_at  timestamptz
 );
+create index quarantine_at on warmer.quarantine using brin (at);   -- old ones are forgotten
 create index quarantine_open on warmer.quarantine (id) where settled_at is null;
 
 create table warmer.received (
@@ -405,6 +432,7 @@ create table warmer.received (
     route_error  text
 );
 create index received_unrouted on warmer.received (route_next_at) where routed_at is null;
+create index received_at on warmer.received using brin (at);   -- old words are forgotten
 create index received_contact on warmer.received (contact_id, at desc);
 
 create table warmer.conversations (
