@@ -1,4 +1,4 @@
-"""Writes the table of what is kept into docs/privacy.md, from `store/personal.py`; the rest of it is written by hand. Part of `make docs`."""
+"""Writes the table of what is kept into docs/privacy.md, from `store/personal.py`; the rest is written by hand. Part of `make docs`."""
 
 from collections.abc import Mapping
 from pathlib import Path

@@ -170,10 +170,11 @@ TABLES: dict[str, Table] = {
     ),
 }
 
-# Views, and tables whose texts are the platform's, ours, or about numbers of ours.
+# Views, and tables whose texts are the platform's, ours, or about numbers and rules of ours: at most they say who of ours did it.
 ABOUT_NOBODY = frozenset(
     {
-        *("accounts", "api_keys", "campaign_hits", "campaign_wells", "campaigns", "chip_counts", "chip_days", "chip_months", "chips"),
+        *("accounts", "api_keys", "campaign_hits", "campaign_wells", "campaigns", "chip_counts", "chip_days", "chip_months"),
+        *("chip_overrides", "chips", "policy_changes"),
         *("consent_leaves", "consent_seals", "consent_texts", "consents_open", "decisions", "fleet_counts", "forecasts", "health_log"),
         *("holds", "identity", "migrations", "pgqueuer", "pgqueuer_schedules", "pgqueuer_statistics", "policies", "portfolios", "prices"),
         *("routes", "shadow_chips", "shadow_decisions", "slots_reopened", "spools", "templates", "throttles", "workers"),
