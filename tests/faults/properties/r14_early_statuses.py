@@ -3,6 +3,7 @@
 The sandbox holds its answers. Meanwhile statuses come, with our id or without it, and others of ids that nobody of us ever got.
 """
 
+import asyncio
 from datetime import datetime
 from typing import Any
 
@@ -18,6 +19,7 @@ NAME = "R14"
 LIMIT_S = (900.0, 180.0)
 SAID = (("sent",), ("sent", "delivered"), ("sent", "delivered", "read"), ("read",), ("failed",))
 CODE = 131000
+STILL_S = 0.4
 
 
 async def run(stage: Stage, draw: Draw) -> Row:
@@ -33,7 +35,7 @@ async def run(stage: Stage, draw: Draw) -> Row:
     async with Sender(api.webhook, stage.secret, connections=8) as sender:
         told: set[str] = set()
         while len(told) < sends:
-            rows = await _held(stage, sandbox, told, sends)
+            rows = await _held(sandbox, told)
             bodies = [*_statuses(fleet, rows, sandbox), *_unknown(fleet, len(told), strangers * len(rows) // sends)]
             draw.random.shuffle(bodies)
             found.lose("deliveries given up", await sender.deliver_all(bodies))
@@ -51,15 +53,20 @@ async def run(stage: Stage, draw: Draw) -> Row:
     return found.row(NAME, done, **p50_p99_ms(sender.seconds))
 
 
-async def _held(stage: Stage, sandbox: SandboxProcess, told: set[str], sends: int) -> list[dict[str, Any]]:
-    """The messages that it took and does not answer yet: as many as the workers can have under way, or all that are left."""
+async def _held(sandbox: SandboxProcess, told: set[str]) -> list[dict[str, Any]]:
+    """The messages that it took and does not answer yet, once the workers let no more begin."""
+    loop = asyncio.get_running_loop()
+    number, since = 0, loop.time()
 
     async def are_held() -> list[dict[str, Any]]:
+        nonlocal number, since
         rows = [row for row in sandbox.sent() if row["message_id"] not in told]
         holding = (await sandbox.state())["holding"]
-        return rows if rows and holding == len(rows) and (holding >= 32 or len(told) + holding == sends) else []
+        if holding != number:
+            number, since = holding, loop.time()
+        return rows if rows and holding == len(rows) and loop.time() - since >= STILL_S else []
 
-    return await until("answers are held", are_held, within_s=30)
+    return await until("answers are held", are_held, within_s=60, every_s=0.05)
 
 
 def _said_of(row: dict[str, Any]) -> tuple[str, ...]:
