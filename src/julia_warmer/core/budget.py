@@ -119,9 +119,12 @@ def split(limit: int | None, wants: Sequence[Want], *, reserve: float, limit_unk
     Water filling: the level rises for all chips at once, weighted by health, and a chip that has enough stops taking. None or a
     limit that we cannot use counts as `limit_unknown`; -1 is unlimited. What rounding leaves goes to the healthiest.
     """
+    enough = {want.chip_id: max(0, want.need) for want in wants}
     if limit is not None and limit < 0:
-        return {want.chip_id: max(0, want.need) for want in wants}
+        return enough
     there_is = int((limit_unknown if limit is None else limit) * (1 - reserve))
+    if sum(enough.values()) <= there_is:  # the level never rises to where it has to be shared
+        return enough
     left, weight = _level(there_is, wants)
     shares = {want.chip_id: min(max(0, want.need), left * _weight(want) // max(weight, 1)) for want in wants}
     rest = there_is - sum(shares.values())

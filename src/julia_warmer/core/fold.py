@@ -240,7 +240,7 @@ class Tally:
             recent_matured=self._recent(armed, matured, evidence.recent_sends),
             recent_fresh=self._recent(armed, fresh, evidence.recent_sends),
             last_hours=self._sum(max(armed, now - 1), now),
-            young_reached=self._reached_between([max(armed, hour) for hour in Edges.at(at, evidence).ages()]),
+            young_reached=self._reached_between([max(armed, hour) for hour in Edges.at(at, evidence).ages]),
             unanswered_run=self._run(armed, matured),
             sending_days_in_phase=sum(1 for day in in_phase if finished.get(day)),
             reachable_in_phase=sum(self._reachable.get(day, 0) for day in in_phase),

@@ -17,6 +17,7 @@ from datetime import datetime, timedelta
 from itertools import accumulate, pairwise
 from operator import itemgetter
 from struct import Struct
+from struct import error as StructError  # noqa: N812
 from typing import Final, Literal, NamedTuple, TypedDict
 
 from julia_warmer.core.model import Counts, Media
@@ -29,6 +30,8 @@ RECEIVED, CONVERSATIONS, SPAM, WARNINGS, CALLS = range(len(NAMES), len(SUMMED))
 LANES = len(SUMMED)
 NARROW, WIDE = 2, 4  # bytes of a lane: most chips never send 30,000 in a month
 HEAD = Struct("<HB")  # how many hours, and the bytes of a lane
+HOUR = Struct("<I")
+SPARE = 1 << 8 * NARROW - 2  # what narrow lanes hold beyond anything that was packed in them
 NOTHING = Counts()
 
 DAYS_BACK = 30  # nothing older is looked at
@@ -68,16 +71,14 @@ class Edges(NamedTuple):
     matured: int
     fresh: int
     recent_sends: int
+    ages: tuple[int, ...]  # the hours that part fresh cohorts by age, falling from the freshest to the youngest matured one
 
     @classmethod
     def at(cls, at: datetime, evidence: EvidenceRules) -> "Edges":
         now = hour_number(at)
         matured, fresh = (hour_number(at - timedelta(hours=hours)) for hours in (evidence.mature_h, evidence.fresh_h))
-        return cls(now, now - DAYS_BACK * 24, now - 7 * 24, matured, fresh, evidence.recent_sends)
-
-    def ages(self) -> list[int]:
-        """The hours that part fresh cohorts by age, falling from the freshest to the youngest matured one."""
-        return list(accumulate([self.fresh, *[self.now - hours for hours in AGES_H], self.matured], min))
+        ages = tuple(accumulate([fresh, *[now - hours for hours in AGES_H], matured], min))
+        return cls(now, now - DAYS_BACK * 24, now - 7 * 24, matured, fresh, evidence.recent_sends, ages)
 
 
 def hour_number(at: datetime) -> int:
@@ -94,7 +95,7 @@ def count_windows(month: "Month", edges: Edges, *, phase_since: datetime, rearme
         recent_matured=month.recent(armed, edges.matured, edges.recent_sends),
         recent_fresh=month.recent(armed, edges.fresh, edges.recent_sends),
         last_hours=month.counts(max(armed, edges.now - 1), END),
-        young_reached=month.reached_between([max(armed, hour) for hour in edges.ages()]),
+        young_reached=month.reached_between(edges.ages if armed <= edges.ages[-1] else [max(armed, hour) for hour in edges.ages]),
         unanswered_run=month.unanswered(armed, edges.matured),
         accepted_30d=last_month[ACCEPTED],
         received_30d=last_month[RECEIVED],
@@ -110,7 +111,7 @@ def count_windows(month: "Month", edges: Edges, *, phase_since: datetime, rearme
 class Lanes:
     """How columns lie in a whole number, for lanes of so many bytes. A column is between -`bias` and `bias`."""
 
-    __slots__ = ("bias", "biases", "bits", "code", "columns", "mask", "size", "width")
+    __slots__ = ("bias", "biases", "bits", "code", "columns", "mask", "row", "size", "width")
 
     def __init__(self, width: int) -> None:
         self.width, self.bits, self.size = width, 8 * width, width * LANES
@@ -118,18 +119,24 @@ class Lanes:
         self.biases = sum(self.bias << self.bits * lane for lane in range(LANES))
         self.code: Literal["H", "I"] = "H" if width == NARROW else "I"
         self.columns = Struct(f"<{LANES}{self.code.lower()}")
+        self.row = Struct(f"<I{LANES}{self.code}B")  # an hour's row as it comes, without anything negative
 
     def join(self, columns: Sequence[int]) -> int:
         """Columns as one number."""
         return (int.from_bytes(self.columns.pack(*columns), "little") ^ self.biases) - self.biases
 
-    def pile(self, rows: Sequence[Sequence[int]]) -> list[int]:
-        """Running totals of rows of columns: `join` of each, added up."""
-        pack, biases, total, totals = self.columns.pack, self.biases, 0, list[int]()
-        for row in rows:
-            total += (int.from_bytes(pack(*row), "little") ^ biases) - biases
-            totals.append(total)
-        return totals
+    def pile(self, rows: Sequence[HourRow]) -> list[int]:
+        """Running totals of rows: `join` of each, added up. Raises struct.error for a value that a lane does not hold."""
+        return list(accumulate([self.join(row[1:-1]) for row in rows]))
+
+    def pile_small(self, rows: Sequence[HourRow]) -> list[int] | None:
+        """The same, quicker, of rows with nothing negative that together stay within what narrow lanes have to spare; else nothing."""
+        pack, row_of = self.row.pack, int.from_bytes
+        try:
+            totals = list(accumulate([row_of(pack(*row)[HOUR.size : -1], "little") for row in rows]))
+        except StructError:
+            return None
+        return totals if sum(map(sum, rows)) - sum(map(_by_hour, rows)) < SPARE else None
 
     def split(self, total: int) -> tuple[int, ...]:
         """A number as its columns."""
@@ -146,7 +153,7 @@ LANES_OF: Final = {width: Lanes(width) for width in (NARROW, WIDE)}
 class Month:
     """What a chip's hours add up to. `packed` None: nothing was folded yet."""
 
-    __slots__ = ("_before", "_counts", "_hours", "_lanes", "_late", "_late_hours", "_packed", "_rows", "_totals")
+    __slots__ = ("_before", "_counts", "_hours", "_lanes", "_last", "_late", "_late_hours", "_packed", "_rows", "_sums", "_totals", "_upto")
 
     def __init__(self, packed: bytes | None, rows: Iterable[HourRow] = ()) -> None:
         self._packed = packed or HEAD.pack(0, NARROW)
@@ -154,20 +161,26 @@ class Month:
         self._lanes = LANES_OF[width]
         self._totals = HEAD.size + 5 * number  # where they begin
         self._hours = _numbers("I", self._packed, HEAD.size, self._totals - number)
+        self._last = self._hours[-1] if number else -1
         self._rows = sorted(rows, key=_by_hour)
         self._late_hours = [row[0] for row in self._rows]
-        columns = [row[1:-1] for row in self._rows]
-        if width == NARROW and not self._fits(columns):
+        late = self._lanes.pile_small(self._rows)
+        if late is None and width == NARROW and not self._fits():
             self._widen()
-        self._late = self._lanes.pile(columns)
-        self._before: dict[int, int] = {}  # windows share their edges,
+        self._late = late or self._lanes.pile(self._rows)
+        self._upto: list[int] | None = None
+        self._sums: dict[int, int] = {0: 0}  # windows share their edges,
+        self._before: dict[int, int] = {}
         self._counts: dict[int, Counts] = {0: NOTHING}  # and some of them hold the same
 
     def before(self, hour: int) -> int:
         """The totals of every hour before this one."""
         if (total := self._before.get(hour)) is None:
-            packed, late = bisect_left(self._hours, hour), bisect_left(self._late_hours, hour)
-            total = (self._packed_total(packed - 1) if packed else 0) + (self._late[late - 1] if late else 0)
+            packed = bisect_left(self._hours, hour) if hour <= self._last else len(self._hours)
+            if (total := self._sums.get(packed)) is None:
+                total = self._sums[packed] = self._packed_total(packed - 1)
+            if late := bisect_left(self._late_hours, hour):
+                total += self._late[late - 1]
             self._before[hour] = total
         return total
 
@@ -186,10 +199,12 @@ class Month:
 
     def media(self, first: int) -> int:
         """The kinds of media since an hour, as a mask."""
-        start = HEAD.size + 4 * len(self._hours)
-        mask = 0
-        for kinds in {*self._packed[start + bisect_left(self._hours, first) : self._totals]}:
-            mask |= kinds
+        start = HEAD.size + HOUR.size * len(self._hours)
+        kinds = self._packed[start + bisect_left(self._hours, first) : self._totals]
+        mask = kinds[0] if kinds else 0
+        if kinds.count(mask) < len(kinds):
+            for one in set(kinds):
+                mask |= one
         for row in self._rows[bisect_left(self._late_hours, first) :]:
             mask |= row[-1]
         return mask
@@ -242,31 +257,32 @@ class Month:
         """
         if bar < 0:
             return 0
-        column, bias = self._column(lane), self._lanes.bias
+        column, bar = self._column(lane), bar + self._lanes.bias
         low = late = 0
-        for row in self._rows:
-            if not row[lane + 1]:
-                continue
-            high = bisect_left(self._hours, row[0])
-            found = bisect_right(column, bar + bias - late, low, high)
-            if found < high:
-                return self._hours[found]
-            low, late = high, late + row[lane + 1]
-            if late + (column[bisect_right(self._hours, row[0]) - 1] - bias if self._hours and row[0] >= self._hours[0] else 0) > bar:
-                return row[0]
-        found = bisect_right(column, bar + bias - late, low)
+        for row, high in zip(self._rows, self._packed_upto(), strict=True):
+            with_row = late + row[lane + 1]
+            if (column[high - 1] if high else self._lanes.bias) + with_row > bar:  # the bar is passed by the end of this row's hour
+                found = bisect_right(column, bar - late, low, high)
+                return self._hours[found] if found < high else row[0]
+            low, late = high, with_row
+        found = bisect_right(column, bar - late, low)
         return self._hours[found] if found < len(self._hours) else END
+
+    def _packed_upto(self) -> list[int]:
+        """For each hour since: how many packed ones lie at it or before."""
+        if self._upto is None:
+            hours, last, number = self._hours, self._last, len(self._hours)
+            self._upto = [bisect_right(hours, hour) if hour <= last else number for hour in self._late_hours]
+        return self._upto
 
     def _column(self, lane: int) -> Sequence[int]:
         """One column of the packed totals, biased."""
         return _numbers(self._lanes.code, self._packed, self._totals, len(self._packed))[lane::LANES]
 
-    def _fits(self, rows: Sequence[Sequence[int]]) -> bool:
-        """Whether narrow lanes hold the totals of all hours, with these columns of the hours since."""
+    def _fits(self) -> bool:
+        """Whether narrow lanes hold the totals of all hours and of those since."""
         most = max(self._lanes.split(self._packed_total(len(self._hours) - 1))) if self._hours else 0
-        if rows and most + len(rows) * max(*map(max, rows), -min(map(min, rows))) >= self._lanes.bias:
-            most += sum([max(map(abs, row)) for row in rows])
-        return most < self._lanes.bias
+        return most + sum([max(map(abs, row[1:-1])) for row in self._rows]) < self._lanes.bias
 
     def _widen(self) -> None:
         totals = [self._lanes.split(self._packed_total(nth)) for nth in range(len(self._hours))]

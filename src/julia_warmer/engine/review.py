@@ -102,26 +102,29 @@ async def _run_lane(pool: Pool, *, at: datetime, policy: Policy, shadow: Policy 
 
 async def _share_out(conn: Connection, dues: Sequence[Due], decisions: Sequence[Decision], *, at: datetime, rules: Rules) -> list[Verdict]:
     """Split each portfolio's limit anew by what its chips could use now; the budgets of the chips at hand follow at once."""
-    wants = await _wants(conn, dues, decisions)
+    needs = [need_of(decision.budget) for decision in decisions]
+    wants = await _wants(conn, dues, decisions, needs)
     limits = {due.portfolio_id: due.messaging_limit for due in dues}
     budget = rules.policy.budget
     shares: dict[int, int] = {}
     for portfolio_id, group in wants.items():
         shares |= split(limits[portfolio_id], group, reserve=budget.reserve, limit_unknown=budget.limit_unknown)
     await _write_other_shares(conn, dues, shares, at=at)
-    return [_verdict(due, decision, shares, rules.of(decision.chip_id)) for due, decision in zip(dues, decisions, strict=True)]
+    return [
+        _verdict(due, decision, need, shares, rules.of(decision.chip_id))
+        for due, decision, need in zip(dues, decisions, needs, strict=True)
+    ]
 
 
-async def _wants(conn: Connection, dues: Sequence[Due], decisions: Sequence[Decision]) -> dict[int, list[Want]]:
+async def _wants(conn: Connection, dues: Sequence[Due], decisions: Sequence[Decision], needs: Sequence[int]) -> dict[int, list[Want]]:
     """By portfolio: what its sending chips could use, those at hand as decided now, the others as decided last."""
-    at_hand = {decision.chip_id for decision in decisions}
     wants: defaultdict[int, list[Want]] = defaultdict(list)
-    for sharer in await chips.read_sharers(conn, {due.portfolio_id for due in dues}):
-        if sharer.chip_id not in at_hand:
-            wants[sharer.portfolio_id].append(Want(sharer.chip_id, sharer.need, sharer.health))
-    for due, decision in zip(dues, decisions, strict=True):
+    at_hand = [decision.chip_id for decision in decisions]
+    for sharer in await chips.read_sharers(conn, {due.portfolio_id for due in dues}, but=at_hand):
+        wants[sharer.portfolio_id].append(Want(sharer.chip_id, sharer.need, sharer.health))
+    for due, decision, need in zip(dues, decisions, needs, strict=True):
         if decision.state.status in SENDING:
-            wants[due.portfolio_id].append(Want(decision.chip_id, need_of(decision.budget), decision.health.score))
+            wants[due.portfolio_id].append(Want(decision.chip_id, need, decision.health.score))
     return wants
 
 
@@ -135,13 +138,14 @@ async def _write_other_shares(conn: Connection, dues: Sequence[Due], shares: Map
     await chips.set_shares(conn, {chip_id: share for chip_id, share in shares.items() if chip_id not in at_hand}, at=at)
 
 
-def _verdict(due: Due, decision: Decision, shares: Mapping[int, int], policy: Policy) -> Verdict:
+def _verdict(due: Due, decision: Decision, need: int, shares: Mapping[int, int], policy: Policy) -> Verdict:
     """The decision under the chip's new share. The share touches nothing but the budget, so this equals deciding again."""
-    snapshot, need = due.snapshot, need_of(decision.budget)
+    snapshot = due.snapshot
     share = shares.get(decision.chip_id, snapshot.portfolio_share)
-    if share != snapshot.portfolio_share:
-        snapshot = replace(snapshot, portfolio_share=share)
-        decision = replace(decision, budget=allowance(snapshot, decision.state, decision.health, policy))
+    if share == snapshot.portfolio_share:
+        return Verdict(due, decision, need, share)
+    snapshot = replace(snapshot, portfolio_share=share)
+    decision = replace(decision, budget=allowance(snapshot, decision.state, decision.health, policy))
     return Verdict(replace(due, snapshot=snapshot), decision, need, share)
 
 

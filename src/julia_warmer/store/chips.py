@@ -200,8 +200,9 @@ def pause_of(raw: Mapping[str, Any]) -> Pause:
     )
 
 
-async def read_sharers(conn: Connection, portfolio_ids: Collection[int]) -> list[Sharer]:
-    return await queries.read_sharers.fetch_as(Sharer, conn, portfolio_ids=list(portfolio_ids))
+async def read_sharers(conn: Connection, portfolio_ids: Collection[int], *, but: Sequence[int]) -> list[Sharer]:
+    """The sending chips of these portfolios, in the order of their ids, but for those at hand."""
+    return await queries.read_sharers.fetch_as(Sharer, conn, portfolio_ids=list(portfolio_ids), at_hand=but)
 
 
 async def set_shares(conn: Connection, shares: Mapping[int, int], *, at: datetime) -> None:
@@ -224,7 +225,12 @@ async def write_decisions(conn: Connection, verdicts: Sequence[Verdict], *, at: 
     """The chips' next states, scores and decisions. The snapshots are those that were decided on."""
     decisions = [verdict.decision for verdict in verdicts]
     chip_ids = [decision.chip_id for decision in decisions]
-    await _write_states(conn, verdicts, at=at)
+    moved = [verdict for verdict in verdicts if verdict.decision.state is not verdict.due.snapshot.state]
+    stayed = [verdict for verdict in verdicts if verdict.decision.state is verdict.due.snapshot.state]
+    if moved:
+        await queries.write_states.execute(conn, at=at, **_states(moved), **_budgets(moved))
+    if stayed:
+        await queries.write_budgets.execute(conn, at=at, **_budgets(stayed))
     await queries.add_scores.execute(
         conn,
         at=at,
@@ -242,36 +248,41 @@ async def write_decisions(conn: Connection, verdicts: Sequence[Verdict], *, at: 
     )
 
 
-async def _write_states(conn: Connection, verdicts: Sequence[Verdict], *, at: datetime) -> None:
+def _budgets(verdicts: Sequence[Verdict]) -> dict[str, list[Any]]:
+    """What is decided anew each time, column by column."""
     decisions = [verdict.decision for verdict in verdicts]
-    states = [decision.state for decision in decisions]
-    await queries.write_states.execute(
-        conn,
-        at=at,
-        policies=[decision.policy for decision in decisions],
-        chip_ids=[decision.chip_id for decision in decisions],
-        statuses=[state.status for state in states],
-        phases=[state.phase for state in states],
-        phase_sinces=[state.phase_since for state in states],
-        paused_froms=[state.paused_from for state in states],
-        pauses=[state.pauses for state in states],
-        pauses_in_rows=[state.pauses_in_row for state in states],
-        speeds=[state.speed for state in states],
-        slow_untils=[state.slow_until for state in states],
-        risk_caps=[state.risk_cap for state in states],
-        risk_cap_sinces=[state.risk_cap_since for state in states],
-        rearmed_ats=[state.rearmed_at for state in states],
-        advanced_ons=[state.advanced_on for state in states],
-        demoted_ons=[state.demoted_on for state in states],
-        harm_ats=[state.harm_at for state in states],
-        ready_ats=[state.ready_at for state in states],
-        healths=[decision.health.score for decision in decisions],
-        budgets=[decision.budget.day_max for decision in decisions],
-        bindings=[decision.budget.binding for decision in decisions],
-        needs=[verdict.need for verdict in verdicts],
-        shares=[verdict.share for verdict in verdicts],
-        look_again_ats=[decision.look_again_at for decision in decisions],
-    )
+    return {
+        "chip_ids": [decision.chip_id for decision in decisions],
+        "policies": [decision.policy for decision in decisions],
+        "healths": [decision.health.score for decision in decisions],
+        "budgets": [decision.budget.day_max for decision in decisions],
+        "bindings": [decision.budget.binding for decision in decisions],
+        "needs": [verdict.need for verdict in verdicts],
+        "shares": [verdict.share for verdict in verdicts],
+        "look_again_ats": [decision.look_again_at for decision in decisions],
+    }
+
+
+def _states(verdicts: Sequence[Verdict]) -> dict[str, list[Any]]:
+    """The chips' next states, column by column."""
+    states = [verdict.decision.state for verdict in verdicts]
+    return {
+        "statuses": [state.status for state in states],
+        "phases": [state.phase for state in states],
+        "phase_sinces": [state.phase_since for state in states],
+        "paused_froms": [state.paused_from for state in states],
+        "pauses": [state.pauses for state in states],
+        "pauses_in_rows": [state.pauses_in_row for state in states],
+        "speeds": [state.speed for state in states],
+        "slow_untils": [state.slow_until for state in states],
+        "risk_caps": [state.risk_cap for state in states],
+        "risk_cap_sinces": [state.risk_cap_since for state in states],
+        "rearmed_ats": [state.rearmed_at for state in states],
+        "advanced_ons": [state.advanced_on for state in states],
+        "demoted_ons": [state.demoted_on for state in states],
+        "harm_ats": [state.harm_at for state in states],
+        "ready_ats": [state.ready_at for state in states],
+    }
 
 
 async def grant_days(conn: Connection, granted: Sequence[tuple[int, date, int]]) -> None:

@@ -62,19 +62,21 @@ select due.id as chip_id, due.name as chip, due.portfolio_id, portfolios.messagi
        approved.account_id is not null as template_approved, due.route_id is not null as route_set,
        due.quality, due.quality_at, due.phone_status,
        greatest(accounts.webhook_at, due.webhook_at) as webhook_at, stopped.stops,
-       chip_months.hours as hours_packed, latest.hours as hours_since,
+       packed.hours as hours_packed, latest.hours as hours_since,
        lived.sending_days_in_phase, lived.reachable_in_phase, lived.accepted_in_phase, lived.best_day_7d,
-       coalesce(last_day.accepted, 0) as accepted_last_day, idle.days as idle_days, lived.accepted_today,
+       (coalesce(lived.last_day, 0) & 4294967295)::integer as accepted_last_day, idle.days as idle_days, lived.accepted_today,
        used_templates.green as templates_green, used_templates.paused as templates_paused,
        scored.health_max_1h, scored.health_max_24h,
        due.portfolio_share, purses.messages as spend_left, due.eligible_people, due.clamp
 from due
 join accounts on accounts.id = due.account_id
 join portfolios on portfolios.id = due.portfolio_id
-left join chip_months on chip_months.chip_id = due.id
 left join stopped on stopped.chip_id = due.id
 left join purses on purses.portfolio_id = due.portfolio_id
 left join approved on approved.account_id = due.account_id
+left join lateral (
+    select chip_months.hours from chip_months where chip_months.chip_id = due.id offset 0
+) as packed on true
 cross join lateral (
     select array_agg(array[
                (date_part('epoch', counts.hour) / 3600)::integer, counts.accepted, counts.reached, counts.delivered, counts.read,
@@ -85,12 +87,13 @@ cross join lateral (
     where counts.chip_id = due.id and counts.hour >= $month::timestamptz
 ) as latest
 cross join lateral (
-    -- a day of the phase begins at or after the hour in which the phase began
+    -- A day of the phase begins at or after the hour in which the phase began. The week's last day with messages and how many they were are
+    -- one number, day before messages: the greatest is the newest.
     select (count(*) filter (where days.in_phase and days.accepted > 0))::integer as sending_days_in_phase,
            coalesce(sum(days.reachable) filter (where days.in_phase), 0)::integer as reachable_in_phase,
            coalesce(sum(days.accepted) filter (where days.in_phase), 0)::integer as accepted_in_phase,
            coalesce(max(days.accepted) filter (where days.in_week), 0)::integer as best_day_7d,
-           max(days.day) filter (where days.in_week and days.accepted > 0) as last_day,
+           max((days.day - due.today + 31)::bigint << 32 | days.accepted) filter (where days.in_week and days.accepted > 0) as last_day,
            max(days.day) filter (where days.day < due.today and days.accepted > 0 and days.reachable > 0) as used_day,
            coalesce(max(days.accepted) filter (where days.day = due.today), 0)::integer as accepted_today
     from (
@@ -105,7 +108,6 @@ cross join lateral (
         where chip_days.chip_id = due.id and chip_days.day >= due.today - 30
     ) as days
 ) as lived
-left join chip_days as last_day on last_day.chip_id = due.id and last_day.day = lived.last_day
 cross join lateral (
     select count(*)::integer as days
     from chip_days
@@ -120,21 +122,27 @@ cross join lateral (
       and health_log.at >= coalesce(due.rearmed_at, '-infinity')
 ) as scored
 cross join lateral (
-    select (count(distinct templates.id) filter (where templates.status = 'APPROVED' and templates.quality = 'GREEN'))::integer as green,
-           (count(distinct templates.id) filter (where templates.status in ('PAUSED', 'DISABLED')))::integer as paused
-    from campaigns
-    join templates on templates.account_id = due.account_id and templates.name = campaigns.template
-        and templates.language = campaigns.language
-    where campaigns.portfolio_id = due.portfolio_id and campaigns.status = 'active'
-      and (campaigns.chip_id is null or campaigns.chip_id = due.id)
+    select (count(*) filter (where templates.status = 'APPROVED' and templates.quality = 'GREEN'))::integer as green,
+           (count(*) filter (where templates.status in ('PAUSED', 'DISABLED')))::integer as paused
+    from templates
+    where templates.account_id = due.account_id
+      and exists (
+          select
+          from campaigns
+          where campaigns.portfolio_id = due.portfolio_id and campaigns.status = 'active' and campaigns.template = templates.name
+            and campaigns.language = templates.language and (campaigns.chip_id is null or campaigns.chip_id = due.id)
+          offset 0
+      )
 ) as used_templates
 order by due.id;
 
 -- name: read_sharers -> Sharer
--- Every sending chip of these portfolios, with what it could use of the portfolio's limit.
+-- The other sending chips of these portfolios, with what each could use of the portfolio's limit. When a fleet is reviewed there are none:
+-- a portfolio's chips come together.
 select chips.id as chip_id, chips.portfolio_id, chips.budget_need as need, coalesce(chips.health, 0) as health, chips.portfolio_share as share
 from chips
 where chips.portfolio_id = any($portfolio_ids::bigint[]) and chips.status in ('warming', 'ready', 'active')
+  and chips.id <> all($at_hand::bigint[])
 order by chips.id;
 
 -- name: set_shares -> none
@@ -191,6 +199,24 @@ from unnest(
     rearmed_at, advanced_on, demoted_on, harm_at, ready_at, health, budget_day_max, budget_binding, budget_need, share, look_again_at,
     policy
 )
+where chips.id = given.chip_id;
+
+-- name: write_budgets -> none
+-- The same for chips whose state stays as it is, which are most of them: what is decided anew each time.
+update chips
+set health = given.health,
+    plan_again_at = case when given.budget_day_max <> chips.budget_day_max then null else chips.plan_again_at end,
+    budget_day_max = given.budget_day_max,
+    budget_binding = given.budget_binding,
+    budget_need = given.budget_need,
+    portfolio_share = given.share,
+    policy = given.policy,
+    decided_at = $at,
+    look_again_at = given.look_again_at
+from unnest(
+    $chip_ids::bigint[], $healths::integer[], $budgets::integer[], $bindings::text[], $needs::integer[], $shares::integer[],
+    $look_again_ats::timestamptz[], $policies::text[]
+) as given (chip_id, health, budget_day_max, budget_binding, budget_need, share, look_again_at, policy)
 where chips.id = given.chip_id;
 
 -- name: add_scores -> none
