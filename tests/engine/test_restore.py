@@ -27,7 +27,7 @@ from tests.engine.sending import Line, opened
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 
 
-async def _copy(db: Database, source: str, target: str) -> None:
+async def put_in_place(db: Database, source: str, target: str) -> None:
     """Put `target` in the place of whatever has that name, as a restore does: everybody's connections end."""
     admin = await asyncpg.connect(db.owner_dsn, database="postgres")
     try:
@@ -44,7 +44,7 @@ async def _copy(db: Database, source: str, target: str) -> None:
 async def backup(db: Database) -> AsyncGenerator[str]:
     """A backup of this moment, gone after the test."""
     name = f"{db.name}_backup"
-    await _copy(db, db.name, name)
+    await put_in_place(db, db.name, name)
     yield name
     admin = await asyncpg.connect(db.owner_dsn, database="postgres")
     await admin.execute(f"drop database if exists {name} with (force)")
@@ -75,7 +75,7 @@ def people_of(line: Line) -> Counter[str]:
 async def test_a_restored_backup_is_held_put_back_and_nobody_is_written_to_twice(db: Database, tmp_path: Path):
     async with line_of(db, tmp_path, sends=12) as line, backup(db) as name:
         assert (await line.dispatch(limit=8)).accepted == 8
-        await _copy(db, name, db.name)
+        await put_in_place(db, name, db.name)
         assert await line.states() == {"planned": 12}
         assert await restore.begin_work(line.parts, at=AT)
         assert await standing(db) == [("restore", Evidence.JOURNAL)]
@@ -102,7 +102,7 @@ async def test_sends_that_the_database_never_had_come_back_with_their_people(db:
             await outgoing.add_sends(conn, line.fleet, 5, chip=None)
         assert (await line.dispatch()).accepted == 5
         sent = line.ledger()
-        await _copy(db, name, db.name)
+        await put_in_place(db, name, db.name)
         assert await db.pool.fetchval("select count(*) from contacts") == 0
         await restore.begin_work(line.parts, at=AT)
         assert await db.pool.fetchval("select count(*) from campaign_hits where at = 'infinity'") == 5
@@ -118,7 +118,7 @@ async def test_a_live_worker_notices_and_a_second_look_changes_nothing(db: Datab
     async with line_of(db, tmp_path, sends=4) as line, backup(db) as name:
         await line.dispatch()
         assert not (await restore.compare(db.pool, line.parts.journal, at=AT)).held
-        await _copy(db, name, db.name)
+        await put_in_place(db, name, db.name)
         first = await restore.compare(db.pool, line.parts.journal, at=AT)
         assert (first.forgotten, first.found, first.made, first.left_out) == (4, 4, 0, 0)
         again = await restore.compare(db.pool, Journal(tmp_path, SEAL), at=AT)
@@ -146,7 +146,7 @@ async def test_a_machine_without_a_journal_is_held_where_workers_never_ended(db:
         async with backup(db) as name:
             await line.dispatch(limit=3)
             await restore.end_work(line.parts)
-            await _copy(db, name, db.name)
+            await put_in_place(db, name, db.name)
             elsewhere = replace(line.parts, worker="two", journal=Journal(tmp_path / "two", SEAL))
             line.clock.move_to(AT + HOUR)
             assert await restore.begin_work(elsewhere, at=AT + HOUR)

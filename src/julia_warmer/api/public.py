@@ -37,7 +37,7 @@ def public_app(parts: Parts, clock: Clock, spool: Spool | None = None) -> FastAP
     secrets = tuple(secret.get_secret_value() for secret in parts.settings.app_secrets)
     token = parts.settings.verify_token.get_secret_value() if parts.settings.verify_token else ""
     most = parts.settings.webhook_body_max
-    door = Door(parts.pool, parts.seal, spool)
+    door = Door(parts.pool, parts.seal, spool, parts.journal)
 
     @app.get("/healthz")
     async def healthz() -> Response:

@@ -78,9 +78,9 @@ def do(work: Callable[[Act], Awaitable[T]], *, settings: Settings | None = None)
     return run(_do(work, settings or load_settings()))
 
 
-def with_parts(work: Callable[["Parts", Clock], Awaitable[T]]) -> T:
-    """Run `work` with everything open, for what also talks to Meta. It opens its own transactions."""
-    return run(_with_parts(work))
+def with_parts(work: Callable[["Parts", Clock], Awaitable[T]], *, journals: bool = False) -> T:
+    """Run `work` with everything open, for what also talks to Meta, or `journals`. It opens its own transactions."""
+    return run(_with_parts(work, journals=journals))
 
 
 def run(work: Coroutine[Any, Any, T]) -> T:
@@ -98,9 +98,9 @@ async def _do(work: Callable[[Act], Awaitable[T]], settings: Settings) -> T:
         return await work(Act(conn=conn, at=clock.now(), settings=settings))
 
 
-async def _with_parts(work: Callable[["Parts", Clock], Awaitable[T]]) -> T:
+async def _with_parts(work: Callable[["Parts", Clock], Awaitable[T]], *, journals: bool) -> T:
     clock = SystemClock()
-    async with opened(load_settings(), clock=clock, pool_max=COMMAND_POOL_MAX) as parts:
+    async with opened(load_settings(), clock=clock, pool_max=COMMAND_POOL_MAX, journals=journals) as parts:
         return await work(parts, clock)
 
 
@@ -160,13 +160,13 @@ async def opened(
     *,
     clock: Clock | None = None,
     durable: bool = True,
-    sends: bool = False,
+    journals: bool = False,
     pool_max: int | None = None,
     **given: Any,
 ) -> AsyncGenerator["Parts"]:
     """Everything a command or a server works with. Imported here: the HTTP client alone costs 300 ms, which lists need not pay.
 
-    What `sends` for real keeps the journal.
+    What sends or stops for real `journals`.
     """
     from julia_warmer.cloud.client import GraphClient
     from julia_warmer.engine.closed_days import national_holidays
@@ -188,7 +188,7 @@ async def opened(
             graph=graph,
             worker=worker_name(),
             holidays=national_holidays(clock.now()),
-            journal=await open_journal(pool, settings, seal) if sends else None,
+            journal=await open_journal(pool, settings, seal) if journals else None,
         )
 
 

@@ -34,6 +34,7 @@ def _told(found: Reconciled) -> str:
         f"journal   of this machine {f'since {found.journal_from}' if found.journal_from else 'is empty: other machines may have one'}",
         f"put back  {asked} that the database had forgotten: {compared.found} in sends that it had planned, "
         f"{compared.made} in sends that it did not have, {compared.left_out} left out (numbers that it does not have)",
+        f"again     {plural(compared.stops, 'request')} to stop and {plural(compared.erased, 'erasure')} carried out that it had forgotten",
         f"unknown   {plural(found.unknown, 'send')} of which nobody knows whether Meta took them: `warmer unknown list`",
         *(f"held      {hold.reason}" for hold in found.held),
     ]

@@ -18,7 +18,7 @@ from julia_warmer.clock import Clock
 from julia_warmer.engine.dossier import Dossier, Score, gather, read_score, set_scored
 from julia_warmer.engine.dossier import export as export_dossier
 from julia_warmer.engine.dossier import plain as as_given
-from julia_warmer.engine.erasure import Erased, erase_person
+from julia_warmer.engine.erasure import Erased, erase_person, remember_erasure
 from julia_warmer.engine.parts import Parts
 from julia_warmer.engine.requests import Asked, Outcome, Request, close_request, list_requests, open_request
 from julia_warmer.engine.suppressions import name_of
@@ -79,9 +79,11 @@ def erase(
     async def work(parts: Parts, clock: Clock) -> Erased:
         at = clock.now()
         async with transaction(parts.pool) as conn:
-            return await erase_person(conn, number, seal=parts.seal, at=at, by=parts.settings.operator, why=why)
+            done = await erase_person(conn, number, seal=parts.seal, at=at, by=parts.settings.operator, why=why)
+        remember_erasure(parts.journal, done, at=at)
+        return done
 
-    done = with_parts(work)
+    done = with_parts(work, journals=True)
     if done.before:
         tell(done, "This person was erased before; nothing is held.", as_json=as_json)
         return

@@ -62,14 +62,14 @@ async def _up(settings: Settings, *, as_json: bool) -> None:
     from julia_warmer.engine.jobs import run_worker
 
     clock = SystemClock()
-    async with opened(settings, clock=clock, sends=True) as parts, served(parts, clock) as addresses:
+    async with opened(settings, clock=clock, journals=True) as parts, served(parts, clock) as addresses:
         tell(addresses, as_json=as_json)
         await run_worker(parts, clock=clock)
 
 
 async def _api(settings: Settings, *, as_json: bool) -> None:
     clock = SystemClock()
-    async with opened(settings, clock=clock) as parts, served(parts, clock) as addresses:
+    async with opened(settings, clock=clock, journals=True) as parts, served(parts, clock) as addresses:
         tell(addresses, as_json=as_json)
         await asyncio.Event().wait()
 
@@ -79,7 +79,7 @@ async def _worker(settings: Settings, *, as_json: bool) -> None:
     from julia_warmer.engine.jobs import run_worker
 
     clock = SystemClock()
-    async with opened(settings, clock=clock, sends=True) as parts:
+    async with opened(settings, clock=clock, journals=True) as parts:
         if as_json:
             print_json_line({"worker": parts.worker})
         else:

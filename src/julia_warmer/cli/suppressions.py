@@ -6,10 +6,14 @@ import typer
 
 from julia_warmer.cli.errors import Misused
 from julia_warmer.cli.forms import AsJson, Phone, Why, group, phone_of
-from julia_warmer.cli.opening import Act, do
+from julia_warmer.cli.opening import Act, do, with_parts
 from julia_warmer.cli.output import plural, print_rows, tell
+from julia_warmer.clock import Clock
+from julia_warmer.engine.intake import remember_stops
+from julia_warmer.engine.parts import Parts
 from julia_warmer.engine.suppressions import LAST_ID, Lifted, Suppressed, lift, list_of, name_of, suppress
 from julia_warmer.store import suppressions as store
+from julia_warmer.store.db import transaction
 
 app = group("Whom not to write to: every claim and every import asks this list.")
 
@@ -56,10 +60,15 @@ def add(
     if purpose not in PURPOSES:
         raise Misused(f"--purpose {purpose} is none: use marketing or all")
 
-    async def work(act: Act) -> Suppressed:
-        return await suppress(act.conn, number, purpose, seal=act.seal(), at=act.at, by=act.by, why=why)
+    async def work(parts: Parts, clock: Clock) -> Suppressed:
+        at = clock.now()
+        async with transaction(parts.pool) as conn:
+            done = await suppress(conn, number, purpose, seal=parts.seal, at=at, by=parts.settings.operator, why=why)
+        remember_stops(parts.journal, [done.request], at=at)
+        return done
 
-    tell(do(work), f"{phone} gets no more messages ({purpose}).", as_json=as_json)
+    done = with_parts(work, journals=True)
+    tell({"contact_id": done.contact_id, "purpose": purpose}, f"{phone} gets no more messages ({purpose}).", as_json=as_json)
 
 
 @app.command("lift")

@@ -46,7 +46,7 @@ async def play(settings: Settings, *, as_json: bool) -> None:
     try:
         settings = _settings(settings, await box.start(settings.host))
         await _begin_anew(settings)
-        async with opened(settings, clock=clock, sends=True) as parts, served(parts, clock) as addresses:
+        async with opened(settings, clock=clock, journals=True) as parts, served(parts, clock) as addresses:
             spec = small_world(settings, chips=CHIPS, contacts=PEOPLE, seed=SEED, webhook_url=addresses.webhook)
             with progress("setting the world up", None, shown=not as_json):
                 await _put(box.url, spec)

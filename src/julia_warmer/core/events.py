@@ -42,6 +42,7 @@ class OptOutSource(StrEnum):
     LIST = "list"  # a row of an interactive list
     PLATFORM = "platform"  # WhatsApp's own switch (`user_preferences`)
     CODE = "code"  # the platform told us by error 131050
+    OPERATOR = "operator"  # one of ours was told, by another way
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

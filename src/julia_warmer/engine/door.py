@@ -9,6 +9,7 @@ from datetime import datetime
 
 from julia_warmer.engine.group import Groups, Limits
 from julia_warmer.engine.intake import Delivery, Receipt, await_calls, keep_group, look_at
+from julia_warmer.engine.journal import Journal
 from julia_warmer.engine.spool import Spool
 from julia_warmer.store.db import AWAY, FAILED, Pool
 from julia_warmer.store.seal import Seal
@@ -20,11 +21,12 @@ URGENT = Limits(at_once=2, group_max=32, group_bytes_max=4 * 1024**2, waiting_by
 class Door:
     """Takes deliveries for one process."""
 
-    def __init__(self, pool: Pool, seal: Seal, spool: Spool | None = None) -> None:
-        """Without a spool nothing is kept while the database is away."""
+    def __init__(self, pool: Pool, seal: Seal, spool: Spool | None = None, journal: Journal | None = None) -> None:
+        """Without a spool nothing is kept while the database is away; without a journal a restored backup forgets who asked to stop."""
         self._pool = pool
         self._seal = seal
         self._spool = spool
+        self._journal = journal
         self._calm = Groups[Delivery, Receipt](self._keep, CALM, is_common=_is_away)
         self._urgent = Groups[Delivery, Receipt](self._keep, URGENT, is_common=_is_away)
 
@@ -47,7 +49,7 @@ class Door:
         return receipt
 
     async def _keep(self, group: Sequence[Delivery]) -> list[Receipt]:
-        return await keep_group(self._pool, group, at=group[-1].at, seal=self._seal)
+        return await keep_group(self._pool, group, at=group[-1].at, seal=self._seal, journal=self._journal)
 
 
 def _is_away(error: Exception) -> bool:

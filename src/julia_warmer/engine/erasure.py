@@ -10,6 +10,7 @@ from datetime import datetime
 
 from julia_warmer.core.phone import SAO_PAULO, digits_of, key_of
 from julia_warmer.engine.erased import KEPT_OF_BODY, find_all, hashed, without_names
+from julia_warmer.engine.journal import Journal, JournalError
 from julia_warmer.engine.requests import FIRST, Asked, key_of_alert
 from julia_warmer.store import contacts, erasure, people, platform, requests
 from julia_warmer.store.audit import record_act
@@ -38,6 +39,16 @@ class Erased:
     facts: int = 0
     messages: int = 0
     deliveries: int = 0
+
+
+def remember_erasure(journal: Journal | None, done: Erased, *, at: datetime) -> None:
+    """After the commit: a backup of before must learn of it. Raises JournalError, and then it is to be done again: twice is as once."""
+    if journal is None:
+        return
+    try:
+        journal.write_erasure(done.person, done.contact_ids, at=at)
+    except OSError as error:
+        raise JournalError(f"erased, but the journal cannot be told: {error}; mend its disk, then erase again") from error
 
 
 def person_of(phone: str, seal: Seal) -> str:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import asyncpg
+import structlog
 
 from julia_warmer.clock import Clock
 from julia_warmer.cloud.decode import decode
@@ -17,6 +18,7 @@ from julia_warmer.cloud.glance import is_calm
 from julia_warmer.cloud.keys import natural_key
 from julia_warmer.core.events import Event, MessageReceived, OptOutRequested, Unrecognised, kind_of
 from julia_warmer.engine.effects import apply_facts
+from julia_warmer.engine.journal import Journal
 from julia_warmer.engine.scene import Arrival
 from julia_warmer.engine.urgent import OptedOut, apply_stops, is_urgent, stop_people
 from julia_warmer.engine.wake import Step, wake
@@ -42,6 +44,8 @@ CALLS_WAIT_S = 2.0  # how long the 200 to an opt-out waits for requests that are
 GROUP_S = 20.0  # for one transaction at the door, the wait for a connection and for others' locks included
 CALLS_ASK_S = 5.0  # for one look
 CALLS_STEP_S = 0.02
+
+log = structlog.stdlib.get_logger(__name__)
 
 # What the database says to a value that it cannot take: the item's fault, not the moment's.
 REFUSALS = (
@@ -71,6 +75,7 @@ class Receipt:
     opt_outs: int = 0
     stops: int = 0
     calling: tuple[int, ...] = ()
+    stopped: tuple[OptOutRequested, ...] = ()  # the requests to stop that were new
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,9 +125,10 @@ async def receive_all(conn: Connection, deliveries: Sequence[Delivery], *, at: d
 def _receipt(one: Delivery, kept: Kept, asked: Sequence[tuple[bytes, OptOutRequested]], done: Sequence[OptedOut], stops: int) -> Receipt:
     if kept.repeated or not one.urgent:
         return Receipt(kept.id, kept.repeated, stops=stops)
-    mine = [what for (digest, _), what in zip(asked, done, strict=True) if digest == one.digest]
-    calling = {send_id for what in mine for send_id in what.calling}
-    return Receipt(kept.id, False, sum(what.is_new for what in mine), stops, tuple(sorted(calling)))
+    mine = [(event, what) for (digest, event), what in zip(asked, done, strict=True) if digest == one.digest]
+    stopped = tuple(event for event, what in mine if what.is_new)
+    calling = {send_id for _, what in mine for send_id in what.calling}
+    return Receipt(kept.id, False, len(stopped), stops, tuple(sorted(calling)), stopped)
 
 
 async def await_calls(pool: Pool, receipt: Receipt, *, wait_s: float = CALLS_WAIT_S) -> bool:
@@ -140,13 +146,26 @@ async def await_calls(pool: Pool, receipt: Receipt, *, wait_s: float = CALLS_WAI
     return False
 
 
-async def keep_group(pool: Pool, deliveries: Sequence[Delivery], *, at: datetime, seal: Seal) -> list[Receipt]:
-    """`receive_all` in a transaction of its own, which also wakes the intake when there is something new."""
+async def keep_group(
+    pool: Pool, deliveries: Sequence[Delivery], *, at: datetime, seal: Seal, journal: Journal | None = None
+) -> list[Receipt]:
+    """`receive_all` in a transaction of its own, which also wakes the intake when there is something new. Then the journal knows too."""
     async with transaction_within(pool, GROUP_S) as conn:
         receipts = await receive_all(conn, deliveries, at=at, seal=seal)
         if not all(receipt.repeated for receipt in receipts):
             await wake(conn, Step.INTAKE)
+    remember_stops(journal, [stop for receipt in receipts for stop in receipt.stopped], at=at)
     return receipts
+
+
+def remember_stops(journal: Journal | None, stops: Sequence[OptOutRequested], *, at: datetime) -> None:
+    """What a backup of today must not forget. The database holds it: a journal that cannot be written costs nobody their 200."""
+    if journal is None or not stops:
+        return
+    try:
+        journal.write_stops(stops, at=at)
+    except OSError as error:
+        log.warning("a request to stop is not in the journal", why=str(error))
 
 
 async def take_delivery(pool: Pool, body: bytes, *, at: datetime, seal: Seal) -> Receipt:

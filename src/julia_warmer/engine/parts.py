@@ -25,7 +25,7 @@ class Parts:
     worker: str  # a name that no other process has: leases are written under it
     holidays: frozenset[date] = frozenset()
     shadow: Policy | None = None  # decides beside the policy, and only reports
-    journal: Journal | None = None  # None: this process sends nothing for real
+    journal: Journal | None = None  # None: this process neither sends nor stops anything for real
     windows: dict[int, float] = field(default_factory=dict[int, float])  # requests at once of each chip, learnt by this process; see lanes
     doubts: Doubts = field(default_factory=Doubts)  # what this process has seen of the platform; it is lost with the process
 

@@ -4,7 +4,7 @@ Three memories lie outside a backup: the journal of this machine, the rows of wo
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import date, datetime, timedelta
 from enum import StrEnum
 from uuid import UUID
@@ -13,6 +13,7 @@ import structlog
 
 from julia_warmer.core.events import MessageSent, StatusFact
 from julia_warmer.core.phone import key_of
+from julia_warmer.engine import wishes
 from julia_warmer.engine.erased import list_erased
 from julia_warmer.engine.errors import Conflict, Wrong
 from julia_warmer.engine.journal import Entry, Journal
@@ -60,10 +61,12 @@ class Compared:
     found: int = 0  # sends that were there, planned or half done
     made: int = 0  # sends that the database did not know at all
     left_out: int = 0  # of numbers that are not in the database any more
+    stops: int = 0  # requests to stop that were forgotten, and are carried out again
+    erased: int = 0  # people who were erased, and are again
 
     @property
     def held(self) -> bool:
-        return self.forgotten > 0
+        return self.forgotten + self.stops + self.erased > 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,17 +125,19 @@ async def compare(pool: Pool, journal: Journal | None, *, at: datetime) -> Compa
         return Compared()
     newest = next(journal.newest_first(LOOK_AT), [])
     async with transaction(pool) as conn:
-        if not await restores.find_forgotten(conn, [entry.attempt_id for entry in newest]):
+        forgotten = await restores.find_forgotten(conn, [entry.attempt_id for entry in newest])
+        if not forgotten and not await wishes.are_forgotten(conn, journal):
             return Compared()
-        await _hold(conn, Evidence.JOURNAL, "the database has forgotten messages that were sent: it was restored from a backup", at=at)
+        await _hold(conn, Evidence.JOURNAL, "the database has forgotten what was done: it was restored from a backup", at=at)
     async with transaction(pool) as conn:
         await restores.lock_comparison(conn)
-        compared = await _put_all_back(conn, journal, at=at)
+        again = await wishes.fulfil_again(conn, journal, at=at)
+        compared = replace(await _put_all_back(conn, journal, at=at), stops=again.stops, erased=again.erased)
         if compared.held:
             await _hold(conn, Evidence.JOURNAL, _of_journal(compared, journal), at=at)
-            target = {"forgotten": compared.forgotten, "found": compared.found, "made": compared.made, "left_out": compared.left_out}
-            await record_act(conn, at=at, who="journal", what="forgotten sends put back", target="restore", body=target)
+            await record_act(conn, at=at, who="journal", what="forgotten sends put back", target="restore", body=asdict(compared))
     journal.mark(at=at)
+    journal.mark_stops(at=at)
     return compared
 
 
@@ -226,8 +231,9 @@ def _of_workers(seen_at: datetime) -> str:
 def _of_journal(compared: Compared, journal: Journal) -> str:
     left_out = f", {compared.left_out} of numbers that it does not have" if compared.left_out else ""
     return (
-        f"the database has forgotten {compared.forgotten} requests that this machine sent: it was restored from a backup. "
-        f"They are put back as unknown sends ({compared.found} that were planned, {compared.made} that it did not have{left_out}); "
+        f"the database has forgotten {compared.forgotten} requests that this machine sent, {compared.stops} requests to stop and "
+        f"{compared.erased} erasures: it was restored from a backup. These are carried out again; what was sent is "
+        f"put back as unknown sends ({compared.found} that were planned, {compared.made} that it did not have{left_out}); "
         f"the journal here goes back to {journal.reaches_back_to()}"
     )
 

@@ -180,7 +180,7 @@ class Spool:
 
     async def _take(self, deliveries: Sequence[Delivery]) -> None:
         if deliveries:
-            await keep_group(self._parts.pool, deliveries, at=self._clock.now(), seal=self._parts.seal)
+            await keep_group(self._parts.pool, deliveries, at=self._clock.now(), seal=self._parts.seal, journal=self._parts.journal)
 
     def _read(self, some: Sequence[Spooled]) -> list[tuple[Spooled, Delivery]]:
         """What cannot be read stays, and holds everything up: it may be a request to stop, so a person has to look."""

@@ -4,13 +4,14 @@ Lifting allows nothing: what was withdrawn stays withdrawn in the ledger, and on
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
+from julia_warmer.core.events import OptOutRequested, OptOutSource
 from julia_warmer.core.phone import SAO_PAULO, digits_of, e164_with_ninth, key_of, zone_of
 from julia_warmer.engine.erased import find_all
 from julia_warmer.engine.errors import Conflict, NotFound
-from julia_warmer.engine.urgent import write_stops
+from julia_warmer.engine.urgent import stop_people
 from julia_warmer.store import contacts, erasure, people, suppressions
 from julia_warmer.store.audit import record_act
 from julia_warmer.store.db import Connection
@@ -18,7 +19,6 @@ from julia_warmer.store.people import PLATFORM_SOURCES, Names, OptOut, Person, S
 from julia_warmer.store.seal import ERASED, Seal
 from julia_warmer.store.suppressions import Suppression
 
-OPERATOR = "operator"  # the source: a person recorded it
 LAST_ID = 2**63 - 1
 
 
@@ -28,6 +28,7 @@ class Suppressed:
 
     contact_id: int | None
     purpose: str
+    request: OptOutRequested = field(repr=False)  # for the journal
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,20 +42,12 @@ class Lifted:
 
 async def suppress(conn: Connection, phone: str, purpose: str, *, seal: Seal, at: datetime, by: str, why: str) -> Suppressed:
     """Write to this number (E.164) no more, for marketing or for all. The withdrawal goes into the ledger, as often as one likes."""
-    names, locked = await _meet(conn, phone, seal)
+    request = OptOutRequested(at=at, phone=digits_of(phone), source=OptOutSource.OPERATOR, purpose=purpose)
+    await stop_people(conn, [request], seal=seal, at=at, by=by)
+    _, locked = await _meet(conn, phone, seal)
     contact_id = next(iter(locked), None)
-    stop = OptOut(
-        contact_id=contact_id,
-        phone_key=names.phone_key,
-        user_id=locked[contact_id].user_id if contact_id is not None else None,
-        purpose=purpose,
-        source=OPERATOR,
-        evidence={"why": why},
-        at=at,
-    )
-    await write_stops(conn, [stop], locked, seal=seal, at=at, by=by)
     await _record(conn, "suppressed", contact_id, {"purpose": purpose}, at=at, by=by, why=why)
-    return Suppressed(contact_id, purpose)
+    return Suppressed(contact_id, purpose, request)
 
 
 async def lift(conn: Connection, phone: str, *, seal: Seal, at: datetime, by: str, why: str) -> Lifted:

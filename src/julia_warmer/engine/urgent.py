@@ -3,13 +3,13 @@
 Locks in the order of all: portfolios, chips, contacts. It must not know how facts are counted; `engine/effects` does that later.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from julia_warmer.core import hard, pauses
 from julia_warmer.core.commands import StopScope
-from julia_warmer.core.events import Event, MessageFailed, OptOutRequested, TemplateFact
+from julia_warmer.core.events import Event, MessageFailed, OptOutRequested, OptOutSource, TemplateFact
 from julia_warmer.core.hard import Stop
 from julia_warmer.core.model import ChipState, ChipStatus, Pause
 from julia_warmer.engine.erased import find_all, hashed
@@ -25,6 +25,7 @@ from julia_warmer.store.seal import Seal
 
 NEEDS_SEND = frozenset({hard.HELD_DROPPED, *hard.TEMPLATE_CODES})  # codes whose meaning depends on the send that failed
 PLATFORM = "platform"
+WITHOUT_MESSAGE = {OptOutSource.OPERATOR: "a person of ours", OptOutSource.CODE: "131050"}  # what else told of a request to stop
 
 
 def is_urgent(event: Event) -> bool:
@@ -153,7 +154,9 @@ async def apply_opt_outs(
     return sum(one.is_new for one in done), sorted({send_id for one in done for send_id in one.calling})
 
 
-async def stop_people(conn: Connection, requests: Sequence[OptOutRequested], *, seal: Seal | None = None, at: datetime) -> list[OptedOut]:
+async def stop_people(
+    conn: Connection, requests: Sequence[OptOutRequested], *, seal: Seal | None = None, at: datetime, by: str = "whatsapp"
+) -> list[OptedOut]:
     """Stop these people: their consent, their name on the list, their planned and claimed messages. As often as one likes.
 
     Without `seal` the ledger keeps that they asked, and not by which message.
@@ -166,7 +169,10 @@ async def stop_people(conn: Connection, requests: Sequence[OptOutRequested], *, 
         names = [hashed(one, seal) if _any_erased(ids, locked) else one for one, ids in zip(names, found, strict=True)]
     asked = [_opt_outs(request, name, ids, locked) for request, name, ids in zip(requests, names, found, strict=True)]
     new = await people.drop_recorded(conn, [one for of_request in asked for one in of_request])
-    await write_stops(conn, new, locked, seal=seal, at=at)
+    await people.add_suppressions(conn, new)
+    await people.withdraw(conn, new, {person.id: person.secret for person in locked.values()}, seal=seal, at=at, by=by)
+    await contacts.refresh_standing(conn, sorted({one.contact_id for one in new if one.contact_id is not None}), at=at)
+    await people.cancel_sends(conn, _purposes(new), reason="asked to stop", at=at)
     calling = await people.list_calling(conn, sorted(locked))
     written = {id(one) for one in new}
     return [
@@ -175,23 +181,13 @@ async def stop_people(conn: Connection, requests: Sequence[OptOutRequested], *, 
     ]
 
 
-async def write_stops(
-    conn: Connection, new: Sequence[OptOut], locked: Mapping[int, people.Person], *, seal: Seal | None, at: datetime, by: str = "whatsapp"
-) -> None:
-    """The names on the list, the withdrawals in the ledger, the planned messages cancelled. The people are locked; `by` recorded it."""
-    await people.add_suppressions(conn, new)
-    await people.withdraw(conn, new, {person.id: person.secret for person in locked.values()}, seal=seal, at=at, by=by)
-    await contacts.refresh_standing(conn, sorted({one.contact_id for one in new if one.contact_id is not None}), at=at)
-    await people.cancel_sends(conn, _purposes(new), reason="asked to stop", at=at)
-
-
 def _any_erased(ids: Sequence[int], locked: dict[int, people.Person]) -> bool:
     return any(locked[contact_id].is_erased for contact_id in ids if contact_id in locked)
 
 
 def _opt_outs(request: OptOutRequested, names: Names, ids: Sequence[int], locked: dict[int, people.Person]) -> list[OptOut]:
     """The request for every contact that fits it, under all the names we know; also under its own, when that is a new one."""
-    evidence = {"message_id": request.message_id} if request.message_id else {"by": "user_preferences"}
+    evidence = {"message_id": request.message_id} if request.message_id else {"by": WITHOUT_MESSAGE.get(request.source, "user_preferences")}
     known = [locked[contact_id] for contact_id in ids if contact_id in locked]
     who: list[tuple[int | None, str | None, str | None]] = [
         (person.id, person.phone_key, names.user_id or person.user_id) for person in known

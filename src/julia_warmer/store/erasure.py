@@ -166,6 +166,11 @@ async def suppress_erased(conn: Connection, ids: Sequence[int], *, at: datetime)
     await queries.suppress_erased.execute(conn, ids=ids, at=at)
 
 
+async def note_erasures(conn: Connection, persons: Sequence[tuple[str, datetime]]) -> None:
+    if persons:
+        await queries.note_erasures.execute(conn, persons=[person for person, _ in persons], ats=[at for _, at in persons])
+
+
 async def let_back(conn: Connection, phone_key: str, *, at: datetime) -> None:
     """Lift what an erasure put against a number: the number's next owner, or the person, may be met anew."""
     await queries.let_back.execute(conn, phone_key=phone_key, at=at)

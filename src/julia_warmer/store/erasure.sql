@@ -165,6 +165,13 @@ from contacts
 where contacts.id = any($ids::bigint[])
 order by contacts.id;
 
+-- name: note_erasures -> none
+-- Erasures of people whose hash was known already: that nothing is sent to them, from each of these moments.
+insert into suppressions (phone_key, purpose, source, at)
+select given.person, 'all', 'erasure', given.at
+from unnest($persons::text[], $ats::timestamptz[]) as given (person, at)
+order by given.at;
+
 -- name: let_back -> none
 -- Contacts whose erasure does not stand against their number any more: nothing leads from it to them.
 update contacts

@@ -25,6 +25,24 @@ class Forgotten:
     worker: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stop:
+    """A request to stop by every name under which it may stand."""
+
+    phone_key: str | None = field(repr=False)
+    hashed_key: str | None
+    user_id: str | None = field(repr=False)
+    hashed_id: str | None
+    source: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    id: int
+    phone_key: str = field(repr=False)
+
+
 @dataclass(frozen=True, slots=True)
 class PutBack:
     """What became known again: attempts, in sends that were there and in sends made for them."""
@@ -45,6 +63,31 @@ async def lock_comparison(conn: Connection) -> None:
 async def find_forgotten(conn: Connection, attempt_ids: Sequence[UUID]) -> set[UUID]:
     """Of these attempts those that the database does not know."""
     return {row["id"] for row in await queries.find_forgotten.fetch(conn, attempt_ids=list(attempt_ids))}
+
+
+async def find_forgotten_stops(conn: Connection, stops: Sequence[Stop]) -> set[int]:
+    """Of these requests to stop those that the database does not know, by their places."""
+    rows = await queries.find_forgotten_stops.fetch(
+        conn,
+        ordinals=list(range(len(stops))),
+        phone_keys=[one.phone_key for one in stops],
+        hashed_keys=[one.hashed_key for one in stops],
+        user_ids=[one.user_id for one in stops],
+        hashed_ids=[one.hashed_id for one in stops],
+        sources=[one.source for one in stops],
+        ats=[one.at for one in stops],
+    )
+    return {row["ordinal"] for row in rows}
+
+
+async def find_forgotten_erasures(conn: Connection, persons: Sequence[str], ats: Sequence[datetime]) -> set[int]:
+    """Of these erasures those that the database does not know, by their places."""
+    rows = await queries.find_forgotten_erasures.fetch(conn, ordinals=list(range(len(persons))), persons=persons, ats=ats)
+    return {row["ordinal"] for row in rows}
+
+
+async def list_keys(conn: Connection, *, after: int, limit: int) -> list[Key]:
+    return await queries.list_keys.fetch_as(Key, conn, after=after, limit=limit)
 
 
 async def put_back(conn: Connection, entries: Sequence[Forgotten], *, reason: str, at: datetime) -> PutBack:

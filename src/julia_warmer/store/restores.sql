@@ -14,6 +14,36 @@ select given.id
 from unnest($attempt_ids::uuid[]) as given (id)
 where not exists (select from attempts where attempts.id = given.id);
 
+-- name: find_forgotten_stops -> int
+-- Of these requests to stop those that no suppression tells of, open or lifted, under any of their names.
+select given.ordinal
+from unnest($ordinals::integer[], $phone_keys::text[], $hashed_keys::text[], $user_ids::text[], $hashed_ids::text[], $sources::text[],
+            $ats::timestamptz[]) as given (ordinal, phone_key, hashed_key, user_id, hashed_id, source, at)
+where not exists (
+    select from suppressions
+    where suppressions.source = given.source and suppressions.at = given.at
+      and (suppressions.phone_key in (given.phone_key, given.hashed_key) or suppressions.user_id in (given.user_id, given.hashed_id))
+)
+order by given.ordinal;
+
+-- name: find_forgotten_erasures -> int
+-- Of these erasures those that no suppression tells of, open or lifted.
+select given.ordinal
+from unnest($ordinals::integer[], $persons::text[], $ats::timestamptz[]) as given (ordinal, person, at)
+where not exists (
+    select from suppressions
+    where suppressions.source = 'erasure' and suppressions.phone_key = given.person and suppressions.at = given.at
+)
+order by given.ordinal;
+
+-- name: list_keys -> Key
+-- The canonical keys of contacts, after one of them: an erased person is found among them by the hash alone.
+select contacts.id, contacts.phone_key
+from contacts
+where contacts.id > $after and contacts.erased_at is null
+order by contacts.id
+limit $limit;
+
 -- name: add_lost_people -> none
 -- People to whom something was sent and whom the database forgot: without consent they are never written to, and keep what was sent.
 insert into contacts (phone, phone_key, zone, created_at, updated_at)
