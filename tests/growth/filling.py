@@ -4,6 +4,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
+from julia_warmer.core.days import hour_of
+from julia_warmer.core.month import DAYS_BACK, LANES, fold_hours, hour_number
+from julia_warmer.engine.upkeep import FOLD_AGE, FOLD_EVERY
 from julia_warmer.store import db
 from julia_warmer.store.db import Connection
 from julia_warmer.store.local import APP
@@ -22,7 +25,6 @@ TABLES = (
     ("budget_uses", ("add_slots",)),
     ("received", ("add_received",)),
     ("inbox", ("add_bodies",)),
-    ("chip_counts", ("add_counts",)),
     ("chip_days", ("add_days",)),
     ("health_log", ("add_scores",)),
     ("decisions", ("add_decisions",)),
@@ -46,6 +48,7 @@ async def fill(conn: Connection) -> None:
         await _run(conn, name)
     for table, names in TABLES:
         await _fill_table(conn, table, names)
+    await _fill_counts(conn)
     await _fill_events(conn)
     await conn.execute("vacuum analyze")
 
@@ -59,6 +62,16 @@ async def _fill_table(conn: Connection, table: str, names: tuple[str, ...]) -> N
         await _run(conn, name)
     for index in indexes:
         await conn.execute(index.definition)
+
+
+async def _fill_counts(conn: Connection) -> None:
+    """Thirty days of every chip, twelve hours a day, the older ones packed; upkeep would fold them again now."""
+    folded_at = AT - FOLD_EVERY
+    since, now = hour_of(folded_at - FOLD_AGE), hour_number(AT)
+    old = [hour for hour in range(now - DAYS_BACK * 24, hour_number(since)) if 11 <= hour % 24 < 23]
+    packed = fold_hours(None, [(hour, 4, 4, 4, 2, 1, *[0] * (LANES - 5), 1) for hour in old], since=0)
+    await queries.add_counts.execute(conn, at=AT, since=since)
+    await queries.add_months.execute(conn, folded_at=folded_at, hours=packed)
 
 
 async def _fill_events(conn: Connection) -> None:

@@ -194,14 +194,18 @@ from generate_series(1, 300000) as n
 order by n;
 
 -- name: add_counts -> none
--- Thirty days of every chip by the hour, in the order of life: hour by hour.
+-- What is not folded yet, of every chip by the hour, in the order of life: hour by hour.
 insert into chip_counts (chip_id, hour, accepted, reached, delivered, read, replied, received, conversations, media)
-select chips.id, day + make_interval(hours => number), 4, 4, 4, 2, 1, 1, chips.id % 2, 1
-from generate_series(date_trunc('day', $at::timestamptz) - interval '30 days', date_trunc('day', $at), interval '1 day') as day
-cross join generate_series(11, 22) as number
+select chips.id, hours.hour, 4, 4, 4, 2, 1, 1, 0, 1
+from generate_series($since::timestamptz, $at::timestamptz, interval '1 hour') as hours (hour)
 cross join chips
-where day + make_interval(hours => number) <= $at
+where extract(hour from hours.hour) between 11 and 22
 order by 2, chips.id;
+
+-- name: add_months -> none
+-- Thirty days that are.
+insert into chip_months (chip_id, folded_at, hours)
+select chips.id, $folded_at::timestamptz, $hours::bytea from chips order by chips.id;
 
 -- name: add_days -> none
 -- What each chip had, could have reached and sent on each of those days.
