@@ -1,10 +1,11 @@
 """The whole way out for tests: a fleet in the database, the sandbox as the provider, a clock that the test moves."""
 
+import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from julia_warmer import policies
@@ -14,6 +15,8 @@ from julia_warmer.engine.dispatch import Dispatched, dispatch, sweep
 from julia_warmer.engine.parts import Parts
 from julia_warmer.sandbox.app import Sandbox
 from julia_warmer.sandbox.spec import AccountSpec, ChipSpec, PersonSpec, PortfolioSpec, TemplateSpec, WorldSpec
+from julia_warmer.store import attempts
+from julia_warmer.store.attempts import Call
 from julia_warmer.store.db import transaction
 from julia_warmer.store.sweeps import Swept
 from tests.conftest import Database
@@ -115,3 +118,19 @@ async def opened(
     finally:
         sandbox.bench.faults.clear()
         await sandbox.close()
+
+
+async def until(met: Callable[[], Awaitable[Any]]) -> None:
+    """Wait for something that another task or process brings about."""
+    async with asyncio.timeout(30):
+        while not await met():  # noqa: ASYNC110 - what is awaited has no event
+            await asyncio.sleep(0.005)
+
+
+async def only_send(line: Line) -> Any:
+    return await line.db.pool.fetchrow("select * from sends")
+
+
+async def called(conn: Any, fleet: outgoing.Fleet, *, worker: str = "one") -> list[Call]:
+    taken = (await outgoing.claimer(worker).claim(conn, fleet.portfolio, limit=50, at=AT)).taken
+    return await attempts.begin_calls(conn, taken, worker=worker, lease_until=AT + timedelta(minutes=1), at=AT)
