@@ -8,9 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from julia_warmer import policies
-from julia_warmer.core.alarms import STRENGTH, ring
+from julia_warmer.core.alarms import RATES, STRENGTH, edge_of, ring, rings
 from julia_warmer.core.model import Action, Alarm, ChipStatus, Counts, Health, Phase, Snapshot
 from julia_warmer.core.pauses import ends_at, settle
+from julia_warmer.core.policy import AlarmRule
 from tests.core.some import AT, GOOD, STANDARD, chip, counts, rows, snapshots
 
 WELL = Health(95, ())
@@ -170,3 +171,17 @@ def test_a_good_chip_is_not_disturbed() -> None:
     fine = replace(GOOD, opted_out=1, undeliverable=1, limited=2, failed=1)
     hours = _all("accepted 9, failed 1")
     assert ring(chip(recent_fresh=fine, recent_matured=fine, last_hours=hours, unanswered_run=20), WELL, STANDARD) == ()
+
+
+@given(
+    rule=st.sampled_from([rule for name in policies.shipped() for rule in policies.load(name).alarms if rule.signal in RATES]),
+    people=st.integers(0, 700),
+    share=st.floats(0, 1.1),
+    floor=st.sampled_from([0.15, 0.18, 0.20]),
+)
+@settings(max_examples=500, deadline=None)
+def test_a_rule_turns_once_as_events_grow_and_where_its_table_says(rule: AlarmRule, people: int, share: float, floor: float) -> None:
+    plain, is_low = replace(rule, sends_min=0, events_min=0), RATES[rule.signal][2]
+    edge = edge_of(plain, people, floor=floor)
+    for events in {0, people, int(share * people), max(edge - 1, 0), max(edge, 0), edge + 1}:
+        assert rings(plain, events, people, floor=floor) == ((min(events, people) <= edge) if is_low else (min(events, people) >= edge))

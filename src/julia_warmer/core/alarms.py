@@ -16,6 +16,7 @@ alarm only asks; `pauses` and `phases` act. Of the rules that ring for one signa
 
 from collections.abc import Callable
 from functools import lru_cache
+from operator import attrgetter
 
 from julia_warmer.core.evidence import Prior, Rate, e_value, p_at_least, percent
 from julia_warmer.core.model import Action, Alarm, ChipStatus, Counts, Health, Snapshot
@@ -28,13 +29,13 @@ Count = Callable[[Counts], int]
 
 # signal: events, of whom, and whether it rings when low
 RATES: dict[Signal, tuple[Count, Count, bool]] = {
-    Signal.ERRORS: (lambda c: c.failed + c.undeliverable + c.limited, lambda c: c.accepted, False),
-    Signal.OPT_OUTS: (lambda c: c.opted_out, lambda c: c.reached, False),
-    Signal.UNDELIVERABLE: (lambda c: c.undeliverable, lambda c: c.accepted, False),
-    Signal.LIMITED: (lambda c: c.limited, lambda c: c.accepted, False),
-    Signal.HELD: (lambda c: c.held, lambda c: c.accepted, False),
-    Signal.REPLIES: (lambda c: c.replied, lambda c: c.reached, True),
-    Signal.READS: (lambda c: c.read, lambda c: c.delivered, True),
+    Signal.ERRORS: (lambda c: c.failed + c.undeliverable + c.limited, attrgetter("accepted"), False),
+    Signal.OPT_OUTS: (attrgetter("opted_out"), attrgetter("reached"), False),
+    Signal.UNDELIVERABLE: (attrgetter("undeliverable"), attrgetter("accepted"), False),
+    Signal.LIMITED: (attrgetter("limited"), attrgetter("accepted"), False),
+    Signal.HELD: (attrgetter("held"), attrgetter("accepted"), False),
+    Signal.REPLIES: (attrgetter("replied"), attrgetter("reached"), True),
+    Signal.READS: (attrgetter("read"), attrgetter("delivered"), True),
 }
 VERBS = {
     Signal.ERRORS: "failed",
@@ -49,45 +50,108 @@ VERBS = {
 
 def ring(snapshot: Snapshot, health: Health, policy: Policy) -> tuple[Alarm, ...]:
     """The rules that fire now, the strongest of each signal, in the policy's order. A chip that is not sending is not listened to."""
-    if snapshot.state.status not in LISTENING:
+    state = snapshot.state
+    if state.status not in LISTENING:
         return ()
-    floor = policy.phases[snapshot.state.phase].reply_floor
-    cohorts = _cohorts(snapshot)
+    floor = policy.phases[state.phase].reply_floor
+    cohorts = snapshot.last_hours, snapshot.recent_fresh, snapshot.recent_matured, snapshot.phase_matured
     strongest: dict[Signal, Alarm] = {}
-    for rule in policy.alarms:
-        known = strongest.get(rule.signal)
+    for wire in _wires(policy, floor):
+        rule = wire.rule
+        known = strongest.get(rule.signal) if strongest else None
         if known is not None and STRENGTH[known.action] >= STRENGTH[rule.action]:
             continue
-        if (alarm := _listen(rule, snapshot, cohorts, health, floor)) is not None:
+        if wire.cohort is not None:
+            alarm = wire.listen(cohorts[wire.cohort])
+        elif rule.signal is Signal.HEALTH_DROP:
+            alarm = _health_drop(rule, snapshot, health)
+        else:
+            alarm = _unanswered(rule, snapshot, floor)
+        if alarm is not None:
             strongest[rule.signal] = alarm
     return tuple(strongest.values())
 
 
-def _listen(rule: AlarmRule, snapshot: Snapshot, cohorts: dict[Window, Counts], health: Health, floor: float) -> Alarm | None:
-    if rule.signal in RATES:
-        return _rate(rule, cohorts.get(rule.window, snapshot.last_hours), floor)
-    if rule.signal is Signal.HEALTH_DROP:
-        return _health_drop(rule, snapshot, health)
-    return _unanswered(rule, snapshot, floor)
+COHORT = {Window.LAST_HOURS: 0, Window.RECENT_FRESH: 1, Window.RECENT_MATURED: 2, Window.PHASE_MATURED: 3}
+WIRES_MAX, EDGES_MAX = 256, 1 << 14  # sets of rules (and tests of a rate), and numbers of people for one of them, that are remembered
 
 
-def _cohorts(snapshot: Snapshot) -> dict[Window, Counts]:
-    """What each window of sends holds; every other window is the last hours."""
-    return {
-        Window.RECENT_FRESH: snapshot.recent_fresh,
-        Window.RECENT_MATURED: snapshot.recent_matured,
-        Window.PHASE_MATURED: snapshot.phase_matured,
-    }
+class _Wire:
+    """A rule under a floor, ready to be asked. For each number of people it finds the turning point once: its answer turns only once."""
+
+    __slots__ = ("cohort", "edges", "events_min", "events_of", "is_low", "people_of", "rule", "sends_max", "sends_min", "threshold")
+
+    def __init__(self, rule: AlarmRule, floor: float) -> None:
+        self.rule = rule
+        self.cohort: int | None = None
+        self.threshold = threshold_of(rule, floor)
+        self.sends_min, self.sends_max, self.events_min = rule.sends_min, rule.sends_max, rule.events_min
+        if rule.signal in RATES:
+            self.events_of, self.people_of, self.is_low = RATES[rule.signal]
+            self.cohort = COHORT[rule.window]
+            self.edges = _edges(rule.test, self.threshold, self.is_low, rule.prior_rate, rule.prior_people, rule.level)
+
+    def listen(self, counts: Counts) -> Alarm | None:
+        """Of a rule about a rate: its alarm, if it rings at these counts."""
+        if (events := self.events_of(counts)) < self.events_min or (people := self.people_of(counts)) < self.sends_min:
+            return None
+        if self.sends_max and counts.accepted > self.sends_max:
+            return None
+        edge = self.edges.get(people)
+        if edge is None:
+            edge = self._find(people)
+        rings = min(events, people) <= edge if self.is_low else min(events, people) >= edge
+        return _told(self.rule, events, people, self.threshold) if rings else None
+
+    def _find(self, people: int) -> int:
+        if len(self.edges) >= EDGES_MAX:
+            self.edges.clear()
+        near = self.edges.get(people - 1)
+        self.edges[people] = found = _edge(self.rule, people, self.threshold, near)
+        return found
 
 
-def _rate(rule: AlarmRule, counts: Counts, floor: float) -> Alarm | None:
-    events_of, people_of, _ = RATES[rule.signal]
-    if (events := events_of(counts)) < rule.events_min or (people := people_of(counts)) < rule.sends_min:
-        return None
-    if rule.sends_max and counts.accepted > rule.sends_max:
-        return None
-    threshold = threshold_of(rule, floor)
-    return _told(rule, events, people, threshold) if _rings(rule, events, people, threshold) else None
+@lru_cache(WIRES_MAX)
+def _edges(*_test: object) -> dict[int, int]:
+    """By people: where the answer of one test of a rate turns. Rules of several policies and floors ask the same tests."""
+    return {}
+
+
+_kept: dict[tuple[str, float], tuple[_Wire, ...]] = {}
+
+
+def _wires(policy: Policy, floor: float) -> tuple[_Wire, ...]:
+    """A policy's rules in its order, under the floor of a phase."""
+    key = policy.sha256, floor
+    found = _kept.get(key)
+    if found is None:
+        if len(_kept) >= WIRES_MAX:
+            _kept.clear()
+        found = _kept[key] = tuple(_Wire(rule, floor) for rule in policy.alarms)
+    return found
+
+
+def edge_of(rule: AlarmRule, people: int, *, floor: float) -> int:
+    """The least events among so many people at which a rule's rate is beyond its threshold; the most, for a rule that rings when low.
+
+    One more than the people (-1 for low): never. What the rule asks for besides (`sends_min`, `events_min`) is left aside.
+    """
+    return _edge(rule, people, threshold_of(rule, floor), None)
+
+
+def _edge(rule: AlarmRule, people: int, threshold: float, near: int | None) -> int:
+    """By halving; from the turning point of one person less on, which is the same or one beside it."""
+    is_low = RATES[rule.signal][2]
+    low, high = 0, people + 1  # the first count of events at which the answer turns
+    if near is not None:
+        turns_at = near + is_low
+        low, high = (turns_at, high) if turns_at == 0 or _rings(rule, turns_at - 1, people, threshold) is is_low else (0, turns_at - 1)
+        if low <= people and low == turns_at and _rings(rule, low, people, threshold) is not is_low:
+            high = low
+    while low < high:
+        middle = (low + high) // 2
+        low, high = (low, middle) if _rings(rule, middle, people, threshold) is not is_low else (middle + 1, high)
+    return low - is_low
 
 
 def threshold_of(rule: AlarmRule, floor: float) -> float:
@@ -105,11 +169,9 @@ def _rings(rule: AlarmRule, events: int, people: int, threshold: float) -> bool:
     return _is_beyond(rule.test, events, people, threshold, is_low, rule.prior_rate, rule.prior_people, rule.level)
 
 
-@lru_cache(1 << 16)
 def _is_beyond(
     test: Test, events: int, people: int, threshold: float, is_low: bool, prior_rate: float, prior_people: float, level: float
 ) -> bool:
-    """Kept by plain values: a rule's own hash would take longer than all the rest."""
     if is_low and not threshold:
         return False
     prior = Prior.skeptical(prior_rate, prior_people)

@@ -123,22 +123,25 @@ def beta_cdf(a: float, b: float, x: float) -> float:
 
 
 def _fraction(a: float, b: float, x: float) -> float:
-    c, d = 1.0, 1 / _away_from_zero(1 - (a + b) * x / (a + 1))
-    total = d
+    """The continued fraction. Nothing may come out as zero, or it could not be divided by: such a value is taken as TINY."""
+    ab, a1 = a + b, a + 1
+    d = 1 - ab * x / a1
+    d = 1 / (d if abs(d) > TINY else TINY)
+    c, total = 1.0, d
     for m in range(1, STEPS_MAX):
-        even = m * (b - m) * x / ((a + 2 * m - 1) * (a + 2 * m))
-        d, c = 1 / _away_from_zero(1 + even * d), _away_from_zero(1 + even / c)
+        a2m = a + 2 * m
+        even = m * (b - m) * x / ((a + 2 * m - 1) * a2m)
+        d, c = 1 + even * d, 1 + even / c
+        d, c = 1 / (d if abs(d) > TINY else TINY), c if abs(c) > TINY else TINY
         total *= d * c
-        odd = -(a + m) * (a + b + m) * x / ((a + 2 * m) * (a + 2 * m + 1))
-        d, c = 1 / _away_from_zero(1 + odd * d), _away_from_zero(1 + odd / c)
-        total *= d * c
-        if abs(d * c - 1) < PRECISE:
+        odd = -(a + m) * (ab + m) * x / (a2m * (a2m + 1))
+        d, c = 1 + odd * d, 1 + odd / c
+        d, c = 1 / (d if abs(d) > TINY else TINY), c if abs(c) > TINY else TINY
+        step = d * c
+        total *= step
+        if abs(step - 1) < PRECISE:
             break
     return total
-
-
-def _away_from_zero(value: float) -> float:
-    return value if abs(value) > TINY else TINY
 
 
 @lru_cache(4096)

@@ -154,18 +154,25 @@ def _fall_paused(snapshot: Snapshot, state: ChipState) -> ChipState:
 
 def _evidence_gates(counts: Counts, floor: float, policy: Policy) -> tuple[Gate, ...]:
     """Replies from below, each harm from above."""
+    seen = (counts.replied, counts.opted_out, counts.reached, counts.undeliverable, counts.limited, counts.held, counts.accepted)
     rules, gates = policy.evidence, policy.gates
-    prior = _prior(rules.harm_prior_rate, rules.harm_prior_people)
-    sure = {"people_min": rules.people_min, "pass_at": rules.pass_at, "fail_at": rules.fail_at}
-    ceilings = (
-        ("opt-outs", counts.opted_out, counts.reached, gates.opt_outs_max),
-        ("undeliverable", counts.undeliverable, counts.accepted, gates.undeliverable_max),
-        ("limited", counts.limited, counts.accepted, gates.limited_max),
-        ("held", counts.held, counts.accepted, gates.held_max),
-    )
+    ceilings = (gates.opt_outs_max, gates.undeliverable_max, gates.limited_max, gates.held_max)
+    sure = (rules.harm_prior_rate, rules.harm_prior_people, rules.people_min, rules.pass_at, rules.fail_at)
+    return _gates_of(seen, floor, ceilings, sure)
+
+
+@lru_cache(CACHED)
+def _gates_of(
+    seen: tuple[int, ...], floor: float, ceilings: tuple[float, ...], sure: tuple[float, float, int, float, float]
+) -> tuple[Gate, ...]:
+    """Kept by plain values: matured evidence changes once a day, and is looked at many times."""
+    replied, opted_out, reached, undeliverable, limited, held, accepted = seen
+    rate, people, people_min, pass_at, fail_at = sure
+    prior, at = _prior(rate, people), {"people_min": people_min, "pass_at": pass_at, "fail_at": fail_at}
+    rows = (("opt-outs", opted_out, reached), ("undeliverable", undeliverable, accepted), ("limited", limited, accepted))
     return (
-        gate_floor("replies", counts.replied, counts.reached, floor, **sure),
-        *[gate_ceiling(*row, prior=prior, **sure) for row in ceilings],
+        gate_floor("replies", replied, reached, floor, **at),
+        *[gate_ceiling(*row, most, prior=prior, **at) for row, most in zip((*rows, ("held", held, accepted)), ceilings, strict=True)],
     )
 
 

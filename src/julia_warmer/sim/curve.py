@@ -11,7 +11,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from julia_warmer.core.alarms import RATES, rings
+from julia_warmer.core.alarms import RATES, edge_of
 from julia_warmer.core.fold import OPT_OUT_WITHIN, REPLY_WITHIN
 from julia_warmer.core.model import PHASES, Action, Phase
 from julia_warmer.core.policy import AlarmRule, HourRules, Policy, Signal, Window
@@ -318,16 +318,17 @@ def _beyond(events: Numbers, bound: Numbers, is_low: bool) -> Bits:
 @lru_cache(256)
 def bounds(rule: AlarmRule, floor: float, people_max: int) -> Numbers:
     """By people: the least events at which the rule rings (the most, for one that rings when low), as the core answers."""
+    return np.array([_bound(rule, floor, people) for people in range(people_max + 1)], np.int32)
+
+
+def _bound(rule: AlarmRule, floor: float, people: int) -> int:
     is_low = RATES[rule.signal][2]
-    return np.array([_bound(rule, floor, people, is_low) for people in range(people_max + 1)], np.int32)
-
-
-def _bound(rule: AlarmRule, floor: float, people: int, is_low: bool) -> int:
-    low, high = 0, people + 1  # the first count of events at which the answer turns
-    while low < high:
-        middle = (low + high) // 2
-        low, high = (low, middle) if rings(rule, middle, people, floor=floor) != is_low else (middle + 1, high)
-    return low - 1 if is_low else (low if low <= people else NEVER)
+    if people < rule.sends_min:
+        return -1 if is_low else NEVER
+    edge = edge_of(rule, people, floor=floor)
+    if is_low:
+        return edge
+    return max(edge, rule.events_min) if edge <= people else NEVER
 
 
 def _silent(rule: AlarmRule, lives: Lives, look: Look, floor: float) -> Bits:
