@@ -6,13 +6,18 @@ from typing import Any
 
 import pytest
 
+from julia_warmer.cloud.client import GraphClient
+from julia_warmer.config import Settings
 from julia_warmer.core.model import ChipStatus, Phase
 from julia_warmer.engine.errors import Conflict, NotFound
-from julia_warmer.engine.forecast import calibrate, forecast_past, read_past, share_of, was_right
+from julia_warmer.engine.forecast import DAILY, calibrate, forecast_due, forecast_past, read_past, share_of, was_right
+from julia_warmer.engine.parts import Parts
+from julia_warmer.engine.rule_changes import set_own_rules
 from julia_warmer.sim.constants import standard
 from julia_warmer.store import forecasts
 from julia_warmer.store.db import transaction
 from julia_warmer.store.forecasts import Judged, Outlook
+from julia_warmer.store.seal import Seal
 from tests.conftest import Database
 from tests.core.some import STANDARD
 from tests.engine.crowd import AT, add_fleet
@@ -96,3 +101,22 @@ async def test_there_is_nothing_to_forecast_of_a_chip_without_a_decision_or_of_n
         with pytest.raises(NotFound):
             await read_past(conn, 10_000, at=AT, policy=STANDARD, holidays=frozenset())
         assert await forecasts.list_warming(conn) == list(fleet.chips)
+
+
+async def test_a_worker_forecasts_each_chip_once_a_day_by_its_own_rules(db: Database) -> None:
+    life = lived(12)
+    async with transaction(db.pool) as conn:
+        fleet = await add_fleet(conn, chips=2, registered_at=life.snapshots[0].registered_at)
+        await record(conn, fleet, life)
+        own = "[phases.expansion]\ncap_day_max = 12"
+        await set_own_rules(conn, fleet.chips[0], own, chip="one-1", otherwise=STANDARD, by="ana", why="young", at=AT)
+    at = life.snapshots[-1].at
+    async with GraphClient() as graph:
+        parts = Parts(pool=db.pool, settings=Settings(), policy=STANDARD, seal=Seal(bytes(32)), graph=graph, worker="one")  # type: ignore[call-arg]
+        assert await forecast_due(parts, at=at) == 1  # nothing was decided about the second one
+        assert await forecast_due(parts, at=at + timedelta(hours=1)) == 0
+        made = await db.pool.fetch("select chip_id, made_at, policy, day_now from forecasts")
+        assert [(row["chip_id"], row["made_at"], row["day_now"]) for row in made] == [(fleet.chips[0], at, 12)]
+        assert made[0]["policy"].startswith("standard+own@")
+        async with transaction(db.pool) as conn:
+            assert await forecasts.list_due(conn, made_before=at - DAILY + DAY, limit=9) == [fleet.chips[0]]

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 CALIBRATION = "calibration"  # in the place of a chip
 TITLES = ["chip", "phase", "day now", "ready on day", "80 % band", "which is", "ready by then", "main risk"]
 
-Found = tuple[int, str, "Past"]
+Found = tuple[int, str, "Past", "Policy"]
 
 
 def forecast(
@@ -36,17 +36,17 @@ def forecast(
     """Say when chips will be ready, and how often such forecasts were right.
 
     Lives on a chip 200 times from where it stands, by its policy, with people drawn from what is known of its people: the day of ready
-    with the band that holds 80 % of the lives, and the main risk. A few seconds a chip. Each one is kept: `warmer forecast calibration`
-    says how often the band was right. There the first forecast of each chip in each phase counts, so that asking often proves nothing;
-    it is settled when the chip became ready, or when the band has passed.
+    with the band that holds 80 % of the lives, and the main risk. A few seconds a chip; workers do it every night. Each is kept:
+    `warmer forecast calibration` says how often the band was right. There the first forecast of each chip in each phase counts, so that
+    asking often proves nothing; it is settled when the chip became ready, or when the band has passed.
     """
     if chips == [CALIBRATION]:
         _show_calibration(as_json=as_json)
         return
     if bool(chips) == every:
         raise Misused("name chips, or say --all")
-    at, policy, found = do(lambda act: _gather(act, chips or []))
-    made = _simulate(found, at, policy, seed, shown=not as_json)
+    at, found = do(lambda act: _gather(act, chips or []))
+    made = _simulate(found, at, seed, shown=not as_json)
 
     async def keep(act: Act) -> None:
         for _, _, one in made:
@@ -59,13 +59,13 @@ def forecast(
         _show(made)
 
 
-def _simulate(found: "list[Found]", at: datetime, policy: "Policy", seed: int, *, shown: bool) -> list[tuple[str, datetime, Forecasted]]:
+def _simulate(found: "list[Found]", at: datetime, seed: int, *, shown: bool) -> list[tuple[str, datetime, Forecasted]]:
     from julia_warmer.engine.forecast import forecast_past
     from julia_warmer.sim.constants import standard
 
     made: list[tuple[str, datetime, Forecasted]] = []
     with progress("simulating", total=len(found), shown=shown) as bar:
-        for chip_id, chip, past in found:
+        for chip_id, chip, past, policy in found:
             one = forecast_past(chip_id, past, at=at, policy=policy, constants=standard(), seed=seed)
             made.append((chip, past.snapshot.registered_at, one))
             bar(1)
@@ -92,22 +92,24 @@ def _show(made: list[tuple[str, datetime, Forecasted]]) -> None:
         say(f"Of {one.lives} simulated lives each. Ready by then: within the {one.horizon_d - one.day_now} days that were simulated.")
 
 
-async def _gather(act: Act, names: list[str]) -> "tuple[datetime, Policy, list[Found]]":
+async def _gather(act: Act, names: list[str]) -> "tuple[datetime, list[Found]]":
     from julia_warmer.engine.closed_days import national_holidays
     from julia_warmer.engine.errors import Conflict
     from julia_warmer.engine.forecast import read_past
+    from julia_warmer.engine.rules import rules_of
 
-    policy, found = await act.policy(), list[Found]()
+    found: list[Found] = []
     ids = [await find_chip(act.conn, name) for name in names] or await forecasts.list_warming(act.conn)
+    rules = await rules_of(act.conn, await act.policy(), ids)
     for chip_id in ids:
         try:
-            chip, past = await read_past(act.conn, chip_id, at=act.at, policy=policy, holidays=national_holidays(act.at))
+            chip, past = await read_past(act.conn, chip_id, at=act.at, policy=rules.of(chip_id), holidays=national_holidays(act.at))
         except Conflict:
             if names:
                 raise
             continue  # nothing was decided about it yet
-        found.append((chip_id, chip, past))
-    return act.at, policy, found
+        found.append((chip_id, chip, past, rules.of(chip_id)))
+    return act.at, found
 
 
 def _day(day: float | None, one: Forecasted) -> str:

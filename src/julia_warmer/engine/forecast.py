@@ -1,9 +1,13 @@
 """Forecasts of live chips: what the simulator is told of a chip, what it says, and whether it was right. It decides nothing."""
 
+import asyncio
 import json
 from collections.abc import Iterable, Mapping
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from functools import partial
+from multiprocessing import get_context
 
 from julia_warmer.core.days import local_day
 from julia_warmer.core.evidence import Rate
@@ -11,12 +15,16 @@ from julia_warmer.core.model import ChipStatus, Phase
 from julia_warmer.core.policy import Policy
 from julia_warmer.core.record import decision_from_json, snapshot_from_json
 from julia_warmer.engine.errors import Conflict, NotFound
-from julia_warmer.sim.constants import Constants
+from julia_warmer.engine.parts import Parts
+from julia_warmer.engine.rules import rules_of
+from julia_warmer.sim.constants import Constants, standard
 from julia_warmer.sim.onward import WEEKS_BACK, Past, forecast
 from julia_warmer.store import explain, forecasts
-from julia_warmer.store.db import Connection
+from julia_warmer.store.db import Connection, transaction
 from julia_warmer.store.forecasts import Forecasted, Judged, Outlook
 
+DAILY = timedelta(hours=20)  # a chip that was forecast within so long is not due
+DUE_MAX = 10  # of one run: under a minute
 LIVES = 200  # simulated for one forecast: a tenth of them stands at each end of the band
 DAYS = 45  # simulated from now on
 UNLIMITED = -1
@@ -69,6 +77,39 @@ def forecast_past(
         risk=said.risk,
         lives=said.lives,
     )
+
+
+# ------------------------------------------------------------------ every day
+
+
+async def forecast_due(parts: Parts, *, at: datetime) -> int:
+    """Forecast the chips that had none within a day, at most `DUE_MAX`, and keep what was said. How many were made.
+
+    The lives are lived in a process of their own: a worker's other steps go on meanwhile. Each chip by its own rules, if it has any.
+    """
+    async with transaction(parts.pool) as conn:
+        due = await forecasts.list_due(conn, made_before=at - DAILY, limit=DUE_MAX)
+        rules = await rules_of(conn, parts.policy, due)
+        pasts = [(chip_id, await _past_or_none(conn, chip_id, at, rules.of(chip_id), parts.holidays)) for chip_id in due]
+    found = [(chip_id, past) for chip_id, past in pasts if past is not None]
+    if not found:
+        return 0
+    constants, seed = standard(), at.date().toordinal()
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process:
+        for chip_id, past in found:
+            say = partial(forecast_past, chip_id, past, at=at, policy=rules.of(chip_id), constants=constants, seed=seed)
+            said = await asyncio.get_running_loop().run_in_executor(process, say)
+            async with transaction(parts.pool) as conn:
+                await forecasts.add(conn, said)
+    return len(found)
+
+
+async def _past_or_none(conn: Connection, chip_id: int, at: datetime, policy: Policy, holidays: frozenset[date]) -> Past | None:
+    """None: nothing was decided about it in words of this version, or it moved on meanwhile."""
+    try:
+        return (await read_past(conn, chip_id, at=at, policy=policy, holidays=holidays))[1]
+    except (NotFound, Conflict):
+        return None
 
 
 # ------------------------------------------------------------------ whether they were right

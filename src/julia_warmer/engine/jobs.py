@@ -19,7 +19,21 @@ from pgqueuer.models import Job, Schedule
 from pgqueuer.ports.driver import NotifyCallback
 
 from julia_warmer.clock import Clock
-from julia_warmer.engine import consents, dispatch, erasure, intake, plan, requests, restore, retention, review, route, spool, upkeep
+from julia_warmer.engine import (
+    consents,
+    dispatch,
+    erasure,
+    forecast,
+    intake,
+    plan,
+    requests,
+    restore,
+    retention,
+    review,
+    route,
+    spool,
+    upkeep,
+)
 from julia_warmer.engine.parts import Parts, parts_at
 from julia_warmer.engine.rules import in_force
 from julia_warmer.engine.wake import CHANNEL, Step, queue, wake
@@ -130,6 +144,10 @@ async def _tidy(parts: Parts, clock: Clock) -> bool:
     return (await retention.forget_old(parts.pool, at=clock.now(), settings=parts.settings)).more
 
 
+async def _forecast(parts: Parts, clock: Clock) -> bool:
+    return await forecast.forecast_due(await parts_at(parts, at=clock.now()), at=clock.now()) == forecast.DUE_MAX
+
+
 @dataclass(frozen=True, slots=True)
 class Rhythm:
     """How a step runs: by the clock as `cron` says (six fields, the last one seconds), on so many workers at once (0: all)."""
@@ -138,6 +156,7 @@ class Rhythm:
     cron: str
     at_once: int = 1
     limit_s: float | None = STEP_S  # None: it ends by itself
+    at_start: bool = True  # whether a worker that begins wakes it
 
 
 RHYTHMS: dict[Step, Rhythm] = {
@@ -154,6 +173,7 @@ RHYTHMS: dict[Step, Rhythm] = {
     Step.SEAL: Rhythm(_seal, "0 * * * * 0"),
     Step.RIGHTS: Rhythm(_rights, "41 * * * * 0"),
     Step.TIDY: Rhythm(_tidy, "31 4 * * * 0"),
+    Step.FORECAST: Rhythm(_forecast, "41 3-8 * * * 0", at_start=False),  # the small hours in Brazil: it takes processor time
 }
 
 
@@ -272,8 +292,9 @@ class _Worker:
         shutdown.set()
 
     async def _wake_all(self) -> None:
-        for step in RHYTHMS:
-            await self._tick(step)
+        for step, rhythm in RHYTHMS.items():
+            if rhythm.at_start:
+                await self._tick(step)
 
     async def _tick(self, step: Step, _schedule: Schedule | None = None) -> None:
         async with transaction(self.parts.pool) as conn:

@@ -31,6 +31,7 @@ class Step(StrEnum):
     SEAL = "seal"
     RIGHTS = "rights"
     TIDY = "tidy"
+    FORECAST = "forecast"
 
 
 # Every name is given, because PgQueuer would take the others from the environment.

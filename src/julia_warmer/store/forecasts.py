@@ -73,6 +73,11 @@ async def list_warming(conn: Connection) -> list[int]:
     return [row["id"] for row in await queries.list_warming.fetch(conn)]
 
 
+async def list_due(conn: Connection, *, made_before: datetime, limit: int) -> list[int]:
+    """Ids of those chips whose last forecast is older than this, or that have none."""
+    return [row["id"] for row in await queries.list_due.fetch(conn, made_before=made_before, limit=limit)]
+
+
 async def add(conn: Connection, one: Forecasted) -> None:
     await queries.add_forecast.execute(
         conn,

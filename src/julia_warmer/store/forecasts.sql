@@ -20,6 +20,15 @@ order by chip_days.day;
 -- Chips of which there is something to forecast.
 select chips.id from chips where chips.status in ('warming', 'paused') order by chips.id;
 
+-- name: list_due -> int
+-- Of those chips the ones on which something was decided, and whose last forecast is older than a moment, or that have none.
+select chips.id
+from chips
+where chips.status in ('warming', 'paused') and exists (select from decisions where decisions.chip_id = chips.id)
+  and not exists (select from forecasts where forecasts.chip_id = chips.id and forecasts.made_at > $made_before)
+order by chips.id
+limit $limit;
+
 -- name: add_forecast -> none
 -- A forecast, as it was made.
 insert into forecasts (
