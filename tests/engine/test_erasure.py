@@ -14,7 +14,7 @@ from julia_warmer.engine.errors import Conflict
 from julia_warmer.engine.reply import queue_reply
 from julia_warmer.store.db import transaction
 from tests.conftest import Database
-from tests.engine.dump import dump_of, traces
+from tests.dump import dump_of, traces
 from tests.engine.incoming import (
     AT,
     NOW,

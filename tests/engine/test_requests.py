@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from julia_warmer.engine.erasure import erase_person
-from julia_warmer.engine.errors import Conflict, NotFound
+from julia_warmer.engine.errors import Conflict, NotFound, Wrong
 from julia_warmer.engine.requests import Asked, Outcome, Request, close_request, list_requests, open_request, tell_pressing
 from julia_warmer.store.db import transaction
 from tests.conftest import Database
@@ -64,6 +64,12 @@ async def test_a_request_is_told_before_it_is_late_and_when_it_is(db: Database):
         assert await alerts(db, NOW + int(day) * DAY) == ([] if level == "-" else [level]), line
     await close(db, request_id, at=NOW + 41 * DAY)
     assert await alerts(db, NOW + 42 * DAY) == []
+
+
+@pytest.mark.parametrize("days", [-400, 1])
+async def test_a_request_came_in_within_the_last_year(db: Database, days: int):
+    with pytest.raises(Wrong, match="last year"):
+        await ask(db, received_at=NOW + days * DAY)
 
 
 async def test_a_request_is_closed_once_and_keeps_what_was_answered(db: Database):

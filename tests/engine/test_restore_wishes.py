@@ -14,7 +14,7 @@ from julia_warmer.engine.restore import Evidence
 from julia_warmer.engine.suppressions import suppress
 from julia_warmer.store.db import transaction
 from tests.conftest import Database
-from tests.engine.dump import dump_of, traces
+from tests.dump import dump_of, traces
 from tests.engine.incoming import NOW, add_person, message, messages, phone_of
 from tests.engine.outgoing import AT, SEAL
 from tests.engine.sending import Line

@@ -105,6 +105,13 @@ class Stage:
 
     async def command(self, *words: str) -> str:
         """Run one command of the command line to its end; what it said. Raises RuntimeError when it fails."""
+        code, said, complained = await self.ended(*words)
+        if code:
+            raise RuntimeError(f"warmer {' '.join(words)} ended with {code}: {complained[-500:]}")
+        return said
+
+    async def ended(self, *words: str) -> tuple[int, str, str]:
+        """The same, however it ends: its code, what it said, what it complained of."""
         child = await asyncio.create_subprocess_exec(
             WARMER,
             *words,
@@ -114,9 +121,7 @@ class Stage:
             stderr=asyncio.subprocess.PIPE,
         )
         said, complained = await child.communicate()
-        if child.returncode:
-            raise RuntimeError(f"warmer {' '.join(words)} ended with {child.returncode}: {complained.decode()[-500:]}")
-        return said.decode()
+        return child.returncode or 0, said.decode(), complained.decode()
 
     def another_database(self) -> AbstractAsyncContextManager[Database]:
         """One more fresh one, for as long as it is needed."""

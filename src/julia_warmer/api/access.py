@@ -34,7 +34,7 @@ class Role(IntEnum):
 
 
 # The role of each route, by its name. Viewers look, at numbers and never at people. Operators run what is there: chips, people,
-# campaigns, stops. Admins add numbers, tokens and addresses that messages go to, and say what may be spent.
+# campaigns, stops. Admins add numbers, tokens and addresses that messages go to, say what may be spent, erase people and let numbers back.
 ROLES: dict[str, Role] = {
     "live": Role.NOBODY,
     "ready": Role.NOBODY,
@@ -87,6 +87,17 @@ ROLES: dict[str, Role] = {
     "read_contact": Role.OPERATOR,
     "explain_contact": Role.OPERATOR,
     "import_contacts": Role.OPERATOR,
+    "prove_consents": Role.OPERATOR,
+    "export_contact": Role.OPERATOR,
+    "erase_contact": Role.ADMIN,
+    "read_engagement": Role.OPERATOR,
+    "set_engagement": Role.OPERATOR,
+    "list_requests": Role.OPERATOR,
+    "open_request": Role.OPERATOR,
+    "close_request": Role.OPERATOR,
+    "list_suppressions": Role.OPERATOR,
+    "suppress": Role.OPERATOR,
+    "lift_suppressions": Role.ADMIN,
 }
 
 

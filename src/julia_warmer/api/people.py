@@ -281,7 +281,7 @@ class ReplyView(View):
     send_id: int
 
 
-def _number(phone: str) -> str:
+def number_of(phone: str) -> str:
     """The number in a path, in E.164. Raises Wrong."""
     try:
         return read_phone(phone)
@@ -292,7 +292,7 @@ def _number(phone: str) -> str:
 @router.get("/warmer/contacts/{phone}", name="read_contact")
 async def read_contact(phone: Phone, conn: Conn, parts: InParts) -> ContactView:
     """One person by phone, however it is written, with the ledger of their consents."""
-    found = await contacts.read_contact(conn, key_of(_number(phone)))
+    found = await contacts.read_contact(conn, key_of(number_of(phone)))
     if found is None:
         raise NotFound("nobody with this number is known", mend="import them with the proof of their consent")
     consents = await contacts.list_consents(conn, found.id, seal=parts.seal, limit=CONSENTS_MAX)
@@ -303,7 +303,7 @@ async def read_contact(phone: Phone, conn: Conn, parts: InParts) -> ContactView:
 @router.get("/warmer/contacts/{phone}/why-not-now", name="explain_contact")
 async def explain_contact(phone: Phone, conn: Conn, parts: InParts, at: At) -> WhyNotView:
     """Why this person is not written to now, and when that could be at the earliest."""
-    found = await why_not_now(conn, _number(phone), at=at, policy=await in_force(conn, parts.policy, at=at), holidays=parts.holidays)
+    found = await why_not_now(conn, number_of(phone), at=at, policy=await in_force(conn, parts.policy, at=at), holidays=parts.holidays)
     return WhyNotView.model_validate(found)
 
 

@@ -107,8 +107,6 @@ def request(
 
     async def work(act: Act) -> dict[str, Any]:
         at = received.replace(tzinfo=act.at.tzinfo) if received else act.at
-        if at > act.at:
-            raise Misused("--received lies in the future")
         made = await open_request(act.conn, number, kind, said=said, received_at=at, seal=act.seal(), at=act.at, by=act.by)
         return {"id": made, "person_in_charge": act.settings.person_in_charge}
 

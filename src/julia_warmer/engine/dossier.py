@@ -4,7 +4,7 @@ What the program knows is what the person is told. It changes nothing but the sc
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields, is_dataclass
 from datetime import datetime
 from typing import Any
 
@@ -184,12 +184,19 @@ def _message(row: store.Written, seal: Seal) -> Message:
 
 
 def plain(dossier: Dossier) -> dict[str, Any]:
-    """As it is handed over: bytes as hex, the key to the evidence left out."""
-    given = {field.name: getattr(dossier, field.name) for field in fields(dossier)}
-    return {**given, "consents": [_proof(proof) for proof in dossier.consents]}
+    """As it is handed over: plain data, with the proof of each consent, without the key to the evidence."""
+    given = {field.name: getattr(dossier, field.name) for field in fields(dossier) if field.name != "consents"}
+    return {**{name: _plain(value) for name, value in given.items()}, "consents": [proof_of(proof) for proof in dossier.consents]}
 
 
-def _proof(proof: Proof) -> dict[str, Any]:
+def _plain(value: Any) -> Any:
+    if is_dataclass(value) and not isinstance(value, type):
+        return asdict(value)
+    return [_plain(one) for one in value] if isinstance(value, list | tuple) else value
+
+
+def proof_of(proof: Proof) -> dict[str, Any]:
+    """One row of the ledger with all that proves it."""
     row, sealed = proof.row, proof.seal
     return {
         "purpose": row.purpose,

@@ -12,7 +12,7 @@ import orjson
 
 from julia_warmer.core.phone import digits_of, key_of
 from julia_warmer.engine.erased import find_all
-from julia_warmer.engine.errors import Conflict, NotFound
+from julia_warmer.engine.errors import Conflict, NotFound, Wrong
 from julia_warmer.store import platform
 from julia_warmer.store import requests as store
 from julia_warmer.store.audit import record_act
@@ -23,6 +23,7 @@ from julia_warmer.store.requests import Pressing, RequestRow
 from julia_warmer.store.seal import Seal
 
 ANSWER_WITHIN = timedelta(days=15)  # Lei 13.709/2018 (LGPD), art. 19, II: the full declaration, from the day of the request
+RECEIVED_WITHIN = timedelta(days=366)  # a request is written down sooner
 TOLD_BEFORE = timedelta(days=3)
 TOLD_MAX = 500  # requests of one look
 SAID_USE, ANSWER_USE = "requests.said", "requests.answer"
@@ -67,7 +68,9 @@ class Request:
 async def open_request(
     conn: Connection, phone: str, kind: Asked, *, said: str, received_at: datetime, seal: Seal, at: datetime, by: str
 ) -> int:
-    """Write a request down; its clock began when it was received. Returns its id."""
+    """Write a request down; its clock began when it was received. Returns its id. Raises Wrong."""
+    if not at - RECEIVED_WITHIN <= received_at <= at:
+        raise Wrong("the day on which it came in is not of the last year", mend="give a moment in UTC, such as 2026-06-01T08:00:00Z")
     ((_, ids),) = await find_all(conn, [Names(phone_key=key_of(phone), wa_id=digits_of(phone))], seal)
     request_id = await store.add_request(
         conn,
