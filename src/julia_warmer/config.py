@@ -100,6 +100,9 @@ class Settings(BaseSettings):
     attempts_max: int = Field(
         default=6, ge=1, le=20, description="Most requests for one send: after so many refusals that surely took nothing it fails."
     )
+    question_late_h: float = Field(
+        default=4.0, gt=0, le=720, description="Hours after which a message that may ask to stop, and that nobody answered, is told again."
+    )
     send_concurrency: int = Field(default=16, ge=1, le=500, description="Requests in flight at once from one worker.")
     keep_decisions_d: int = Field(
         default=90, ge=31, le=3650, description="Days for which decisions that changed nothing are kept; those that changed a chip stay."

@@ -26,6 +26,7 @@ BUTTONS = """
     Cancel                     | cancel-button       | ambiguous | all
     Cancelar                   | cancelar            | ambiguous | all
     Not interested             | no                  | ambiguous | all
+    Cancelar                   | cancelar-plantao    | none      | all
     Change                     | change-button       | none      | all
     Cancelar plantão           | cancel_shift_9      | none      | all
     Quero saber mais           | more                | none      | all

@@ -79,6 +79,8 @@ ROLES: dict[str, Role] = {
     "release": Role.OPERATOR,
     "list_alerts": Role.VIEWER,
     "close_alert": Role.OPERATOR,
+    "list_questions": Role.OPERATOR,
+    "answer_question": Role.OPERATOR,
     "list_unknown_sends": Role.OPERATOR,
     "resolve_unknown_send": Role.OPERATOR,
     "list_conversations": Role.OPERATOR,

@@ -10,7 +10,21 @@ from fastapi import FastAPI
 from fastapi.routing import APIRoute
 
 from julia_warmer import __version__
-from julia_warmer.api import accounts, campaigns, chips, desk, explain, overview, people, problems, reference, rights, routes, suppressions
+from julia_warmer.api import (
+    accounts,
+    campaigns,
+    chips,
+    desk,
+    explain,
+    overview,
+    people,
+    problems,
+    questions,
+    reference,
+    rights,
+    routes,
+    suppressions,
+)
 from julia_warmer.api.access import Key, KeyCheck, check_table, settings_keys
 from julia_warmer.api.bodies import BodyLimit
 from julia_warmer.api.telemetry import NO_TELEMETRY
@@ -30,6 +44,7 @@ ROUTERS = (
     rights.router,
     suppressions.router,
     desk.router,
+    questions.router,
     reference.router,
 )
 

@@ -14,6 +14,7 @@ from julia_warmer.core.events import (
     LimitChanged,
     MessageReceived,
     OptInResumed,
+    OptOutDoubted,
     OptOutRequested,
     SignupReceived,
     Unrecognised,
@@ -69,7 +70,7 @@ def _special(event: Event) -> Line:
     match event:
         case Unrecognised():
             return {"path": event.path}
-        case OptOutRequested() | OptInResumed():
+        case OptOutRequested() | OptOutDoubted() | OptInResumed():
             return {"value": event.purpose}
         case SignupReceived():
             return {"value": event.signup_id}

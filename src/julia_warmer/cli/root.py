@@ -48,6 +48,7 @@ ENTRIES = (
     Entry("explain", "explain:app", WATCH, "Say what a webhook means, and why a chip or a person waits."),
     Entry("forecast", "forecast:forecast", WATCH, "Say when chips will be ready, and how often such forecasts were right."),
     Entry("alerts", "alerts:alerts", WATCH, "Alerts that wait for a person, newest first."),
+    Entry("desk", "desk:app", WATCH, "Messages that may ask to stop, and your answer."),
     Entry("unknown", "unknown:app", WATCH, "Sends of which nobody knows whether Meta took them."),
     Entry(
         "reconcile",

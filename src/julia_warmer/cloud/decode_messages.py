@@ -19,6 +19,7 @@ from julia_warmer.core.events import (
     MessageSent,
     NumberChanged,
     OptInResumed,
+    OptOutDoubted,
     OptOutRequested,
     OptOutSource,
     SignupReceived,
@@ -115,7 +116,7 @@ class _Said:
 
 
 def read_message(item: Json, place: Place, path: str, alone: bool) -> list[Event]:
-    """One inbound message. A request to stop gives two facts: the message and the request."""
+    """One inbound message. A request to stop gives two facts, the message and the request; so does what may be one."""
     message_id = wire.ident(item.get("id"), "id")
     kind = wire.word(item.get("type")) or "unknown"
     common = place.common(path, wire.moment(item.get("timestamp")))
@@ -148,10 +149,21 @@ def _stop(said: _Said, common: Common, person: Person, message_id: str) -> Event
         return None
     typed = said.source is OptOutSource.WORD
     verdict = classify(said.text, payload=None if typed else said.payload or "")
-    if verdict.outcome is not Outcome.OPT_OUT:
+    if verdict.outcome is Outcome.NONE:
         return None
     if not (person.phone or person.user_id):
         return Unrecognised(**common, reason="asks to stop, but names neither phone nor user id", item=message_id, key=message_id)
+    if verdict.outcome is Outcome.AMBIGUOUS:
+        return OptOutDoubted(
+            **common,
+            phone=person.phone,
+            user_id=person.user_id,
+            source=said.source,
+            purpose=verdict.purpose,
+            message_id=message_id,
+            rule=verdict.rule,
+            text=said.text,
+        )
     return OptOutRequested(
         **common,
         phone=person.phone,

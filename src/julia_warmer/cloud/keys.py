@@ -12,6 +12,7 @@ from julia_warmer.core.events import (
     MessageRead,
     MessageReceived,
     NumberChanged,
+    OptOutDoubted,
     OptOutRequested,
     StatusFact,
     kind_of,
@@ -24,7 +25,7 @@ def natural_key(event: Event) -> str:
     match event:
         case MessageRead(message_id=message_id, played=True):
             return f"{kind}:{message_id}:played"
-        case StatusFact(message_id=message_id) | MessageReceived(message_id=message_id):
+        case StatusFact(message_id=message_id) | MessageReceived(message_id=message_id) | OptOutDoubted(message_id=message_id):
             return f"{kind}:{message_id}"
         case OptOutRequested(message_id=str(message_id)) | NumberChanged(message_id=str(message_id)):
             return f"{kind}:{message_id}"

@@ -17,6 +17,7 @@ class Kind(StrEnum):
     MESSAGE_FAILED = "message_failed"
     MESSAGE_RECEIVED = "message_received"
     OPT_OUT_REQUESTED = "opt_out_requested"
+    OPT_OUT_DOUBTED = "opt_out_doubted"
     OPT_IN_RESUMED = "opt_in_resumed"
     SIGNUP_RECEIVED = "signup_received"
     QUALITY_CHANGED = "quality_changed"
@@ -118,6 +119,17 @@ class OptOutRequested(PersonFact):
     source: OptOutSource
     purpose: str  # "marketing" (platform switch, promo button) or "all" (a person's own STOP)
     message_id: str | None = None
+    text: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OptOutDoubted(PersonFact):
+    """A message that may ask us to stop ("cancelar?"). Nobody is stopped by it: a person looks, and marketing waits until then."""
+
+    source: OptOutSource
+    purpose: str  # what it would cover: "marketing" or "all"
+    message_id: str
+    rule: str  # the sentence of the tables that it fits
     text: str | None = None
 
 
@@ -241,6 +253,7 @@ Event = (
     | MessageFailed
     | MessageReceived
     | OptOutRequested
+    | OptOutDoubted
     | OptInResumed
     | SignupReceived
     | QualityChanged
@@ -265,6 +278,7 @@ KINDS: dict[type[Fact], Kind] = {
     MessageFailed: Kind.MESSAGE_FAILED,
     MessageReceived: Kind.MESSAGE_RECEIVED,
     OptOutRequested: Kind.OPT_OUT_REQUESTED,
+    OptOutDoubted: Kind.OPT_OUT_DOUBTED,
     OptInResumed: Kind.OPT_IN_RESUMED,
     SignupReceived: Kind.SIGNUP_RECEIVED,
     QualityChanged: Kind.QUALITY_CHANGED,

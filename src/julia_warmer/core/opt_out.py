@@ -90,7 +90,10 @@ def classify(text: str | None, *, payload: str | None = None) -> Verdict:
     verdicts = [_judge_text(text, is_button)] if text else []
     if payload:
         verdicts.append(_judge_payload(payload))
-    return _gravest(verdicts)
+    verdict = _gravest(verdicts)
+    if payload and verdict.outcome is Outcome.AMBIGUOUS and rules.SCHEDULE.search(_words(_fold(payload[:TEXT_MAX]))):
+        return NOTHING  # "Cancelar" on the button of a shift: whoever wrote the template says what it is about
+    return verdict
 
 
 def _judge_payload(payload: str) -> Verdict:

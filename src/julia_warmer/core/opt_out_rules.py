@@ -315,6 +315,7 @@ def _either(words: Iterable[str]) -> str:
 
 _VOCABULARY = _read_words()
 # "Offers of shifts" are messages; what is said about them is not said about a shift.
+SCHEDULE = re.compile(rf"\b{_VOCABULARY['schedule']}\b")
 _SHIFTS = f"{_VOCABULARY['shift']}|{_VOCABULARY['shifts']}"
 OFFERS = re.compile(rf"(?P<message>\b{_VOCABULARY['message']}) (?:de|do|da|dos|das|sobre|com|about) (?:{_SHIFTS})$")
 _REPEATED = ("<of my>", "<intends>")  # these end in a space of their own, or are empty

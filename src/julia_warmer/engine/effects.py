@@ -18,6 +18,7 @@ from julia_warmer.core.events import (
     Event,
     MessageFailed,
     MessageReceived,
+    OptOutDoubted,
     OptOutRequested,
     QualityChanged,
     SignupReceived,
@@ -27,6 +28,7 @@ from julia_warmer.core.events import (
 from julia_warmer.engine.erased import KEPT_OF_BODY, without_names
 from julia_warmer.engine.news import FLAGGED, alerts_for, write_news
 from julia_warmer.engine.persons import SINCE_MAX, judge_people, rename_people, resume_people
+from julia_warmer.engine.questions import doubt_people
 from julia_warmer.engine.restore import recall
 from julia_warmer.engine.scene import Arrival, Places, Scene, attempt_of, find_places, meet
 from julia_warmer.engine.urgent import apply_opt_outs
@@ -99,6 +101,8 @@ async def _take_effect(conn: Connection, new: Sequence[Event], early: list[Said]
     opt_outs = [event for event in new if isinstance(event, OptOutRequested)]
     if opt_outs:
         await apply_opt_outs(conn, opt_outs, seal=seal, at=at)  # done before the 200 already, unless the database refused something then
+    if doubts := [event for event in new if isinstance(event, OptOutDoubted)]:
+        await doubt_people(conn, doubts, seal=seal, at=at)  # so were these, but for people who were no contacts yet
     messages = await _keep_messages(conn, new, scene, at=at, seal=seal)
     said = [*early, *_said(new, scene), *await _credit(conn, messages, opt_outs, scene)]
     moved = await facts.move_sends(conn, said, undeliverable=[fold.UNDELIVERABLE], limited=[fold.LIMITED], no_failure=NO_FAILURE, at=at)
@@ -195,7 +199,12 @@ def _row(arrival: Arrival, scene: Scene, calls: set[tuple[int, int | None]], sea
 
 def _value(event: Event) -> str | None:
     match event:
-        case MessageReceived(message_type=value) | OptOutRequested(source=value) | SignupReceived(signup_id=value):
+        case (
+            MessageReceived(message_type=value)
+            | OptOutRequested(source=value)
+            | OptOutDoubted(source=value)
+            | SignupReceived(signup_id=value)
+        ):
             return value
         case _:
             return getattr(event, "value", None)

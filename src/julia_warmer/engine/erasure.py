@@ -109,6 +109,7 @@ async def _erase(conn: Connection, rows: Sequence[Erasable], person: str, seal: 
     deliveries = await erasure.empty_deliveries(conn, ids, nothing=seal.close(NOTHING, use=BODY_USE))
     facts = await _hash_facts(conn, ids, seal)
     messages = await _empty_messages(conn, ids, seal)
+    await erasure.forget_questions(conn, ids, [one.user_id for one in names if one.user_id])
     await _empty_quarantine(conn, _words(names), seal)
     done = {"cancelled": len(cancelled), "calling": len(calling), "facts": facts, "messages": messages, "deliveries": deliveries}
     for contact_id in ids:

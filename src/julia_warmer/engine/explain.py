@@ -96,6 +96,10 @@ def _of_person(person: Person, way: Way | None) -> Iterator[Obstacle]:
         yield Obstacle("consent", f"no consent for {purpose} stands")
     if purpose == "marketing" and person.platform_stopped_at is not None:
         yield Obstacle("switch", f"switched marketing off in WhatsApp on {person.platform_stopped_at:%Y-%m-%d}")
+    if purpose == "marketing" and person.questioned_at is not None:
+        yield Obstacle(
+            "question", f"may have asked to stop on {person.questioned_at:%Y-%m-%d}: a person is to say (`warmer desk questions`)"
+        )
     if person.undeliverable_at is not None:
         yield Obstacle("undeliverable", f"could not be reached on WhatsApp on {person.undeliverable_at:%Y-%m-%d} (131026)")
     yield from _waits(person, purpose)

@@ -16,10 +16,11 @@ from julia_warmer.clock import Clock
 from julia_warmer.cloud.decode import decode
 from julia_warmer.cloud.glance import is_calm
 from julia_warmer.cloud.keys import natural_key
-from julia_warmer.core.events import Event, MessageReceived, OptOutRequested, Unrecognised, kind_of
+from julia_warmer.core.events import Event, MessageReceived, OptOutDoubted, OptOutRequested, Unrecognised, kind_of
 from julia_warmer.engine.effects import apply_facts
 from julia_warmer.engine.journal import Journal
-from julia_warmer.engine.scene import Arrival
+from julia_warmer.engine.questions import doubt_people
+from julia_warmer.engine.scene import Arrival, names_in
 from julia_warmer.engine.urgent import OptedOut, apply_stops, is_urgent, stop_people
 from julia_warmer.engine.wake import Step, wake
 from julia_warmer.store import inbox
@@ -107,7 +108,7 @@ async def receive(conn: Connection, body: bytes, *, at: datetime, seal: Seal) ->
 
 
 async def receive_all(conn: Connection, deliveries: Sequence[Delivery], *, at: datetime, seal: Seal) -> list[Receipt]:
-    """Store webhook bodies, and act at once on requests to stop and on what stops a number. The same bytes again do nothing more.
+    """Store webhook bodies, and act at once on requests to stop, sure or not, and on what stops a number. The same bytes again do nothing.
 
     Call it in one transaction, answer each 200 only after its commit and after `await_calls`.
     """
@@ -118,17 +119,28 @@ async def receive_all(conn: Connection, deliveries: Sequence[Delivery], *, at: d
         return [Receipt(row.id, row.repeated) for row in kept]
     stops = await _stop(conn, [event for one in new for event in one.urgent], at=at)
     asked = [(one.digest, event) for one in new for event in one.urgent if isinstance(event, OptOutRequested)]
+    doubted = [(one.digest, event) for one in new for event in one.urgent if isinstance(event, OptOutDoubted)]
+    if asked and doubted:
+        await _lock_people(conn, [event for _, event in (*asked, *doubted)])
     done = await _opt_out(conn, [event for _, event in asked], seal=seal, at=at)
-    return [_receipt(one, row, asked, done, stops) for one, row in zip(deliveries, kept, strict=True)]
+    doubts = await _doubt(conn, [event for _, event in doubted], seal=seal, at=at)
+    outcomes = [(digest, event, what) for (digest, event), what in zip((*asked, *doubted), (*done, *doubts), strict=True)]
+    return [_receipt(one, row, outcomes, stops) for one, row in zip(deliveries, kept, strict=True)]
 
 
-def _receipt(one: Delivery, kept: Kept, asked: Sequence[tuple[bytes, OptOutRequested]], done: Sequence[OptedOut], stops: int) -> Receipt:
+def _receipt(one: Delivery, kept: Kept, outcomes: Sequence[tuple[bytes, OptOutRequested | OptOutDoubted, OptedOut]], stops: int) -> Receipt:
     if kept.repeated or not one.urgent:
         return Receipt(kept.id, kept.repeated, stops=stops)
-    mine = [(event, what) for (digest, event), what in zip(asked, done, strict=True) if digest == one.digest]
-    stopped = tuple(event for event, what in mine if what.is_new)
+    mine = [(event, what) for digest, event, what in outcomes if digest == one.digest]
+    stopped = tuple(event for event, what in mine if isinstance(event, OptOutRequested) and what.is_new)
     calling = {send_id for _, what in mine for send_id in what.calling}
     return Receipt(kept.id, False, len(stopped), stops, tuple(sorted(calling)), stopped)
+
+
+async def _lock_people(conn: Connection, events: Sequence[OptOutRequested | OptOutDoubted]) -> None:
+    """All the people at once, for they are locked in the order of their ids."""
+    found = await people_store.find_people(conn, [names for event in events if (names := names_in(event))])
+    await people_store.lock_people(conn, sorted({contact_id for fitting in found for contact_id in fitting}))
 
 
 async def await_calls(pool: Pool, receipt: Receipt, *, wait_s: float = CALLS_WAIT_S) -> bool:
@@ -195,6 +207,19 @@ async def _opt_out(conn: Connection, requests: Sequence[OptOutRequested], *, sea
         if len(requests) == 1:
             return [OptedOut(False)]
         return [done for request in requests for done in await _opt_out(conn, [request], seal=seal, at=at)]
+
+
+async def _doubt(conn: Connection, doubts: Sequence[OptOutDoubted], *, seal: Seal, at: datetime) -> list[OptedOut]:
+    """Put what may be opt-outs before a person, one by one if the database refuses them together."""
+    if not doubts:
+        return []
+    try:
+        async with conn.transaction():
+            return [OptedOut(False, calling) for calling in await doubt_people(conn, doubts, seal=seal, at=at)]
+    except REFUSALS:
+        if len(doubts) == 1:
+            return [OptedOut(False)]
+        return [done for doubt in doubts for done in await _doubt(conn, [doubt], seal=seal, at=at)]
 
 
 # ------------------------------------------------------------------ after it

@@ -26,6 +26,7 @@ from julia_warmer.engine import (
     forecast,
     intake,
     plan,
+    questions,
     requests,
     restore,
     retention,
@@ -77,6 +78,7 @@ async def _sweep(parts: Parts, clock: Clock) -> bool:
         await dispatch.sweep(conn, at=clock.now())
     async with transaction(parts.pool) as conn:
         await spool.tell_overdue(conn, at=clock.now())
+        await questions.tell_waiting(conn, late_after=timedelta(hours=parts.settings.question_late_h), at=clock.now())
     return False
 
 

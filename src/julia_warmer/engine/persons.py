@@ -12,6 +12,7 @@ from julia_warmer.core import fold
 from julia_warmer.core.events import Event, MessageReceived, NumberChanged, OptInResumed, OptOutRequested, SignupReceived, StatusFact
 from julia_warmer.core.phone import SAO_PAULO, e164_with_ninth
 from julia_warmer.engine.erased import find_all, hashed
+from julia_warmer.engine.questions import adopt_questions
 from julia_warmer.engine.scene import Scene, names_in, new_names_in
 from julia_warmer.store import contacts, erasure, people
 from julia_warmer.store.consents import seal_private
@@ -59,6 +60,7 @@ async def rename_people(conn: Connection, new: Sequence[Event], scene: Scene, *,
     for event in new:
         if isinstance(event, NumberChanged) and new_names_in(event) != Names():
             met += await (_move_erased(conn, event, scene, seal, at=at) if scene.is_erased(event) else _move(conn, event, scene, at=at))
+    await adopt_questions(conn, sorted(set(met)), at=at)
     stopped = await people.stop_suppressed(conn, sorted(set(met)), at=at)
     if stopped:
         await contacts.refresh_standing(conn, sorted(stopped), at=at)

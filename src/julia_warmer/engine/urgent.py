@@ -9,12 +9,12 @@ from datetime import datetime
 
 from julia_warmer.core import hard, pauses
 from julia_warmer.core.commands import StopScope
-from julia_warmer.core.events import Event, MessageFailed, OptOutRequested, OptOutSource, TemplateFact
+from julia_warmer.core.events import Event, MessageFailed, OptOutDoubted, OptOutRequested, OptOutSource, TemplateFact
 from julia_warmer.core.hard import Stop
 from julia_warmer.core.model import ChipState, ChipStatus, Pause
 from julia_warmer.engine.erased import find_all, hashed
 from julia_warmer.engine.scene import Places, find_places, find_sends_of, names_of
-from julia_warmer.store import contacts, people, platform
+from julia_warmer.store import contacts, people, platform, questions
 from julia_warmer.store.audit import record_act
 from julia_warmer.store.chips import pause_of
 from julia_warmer.store.db import Connection
@@ -26,11 +26,12 @@ from julia_warmer.store.seal import Seal
 NEEDS_SEND = frozenset({hard.HELD_DROPPED, *hard.TEMPLATE_CODES})  # codes whose meaning depends on the send that failed
 PLATFORM = "platform"
 WITHOUT_MESSAGE = {OptOutSource.OPERATOR: "a person of ours", OptOutSource.CODE: "131050"}  # what else told of a request to stop
+PERSON = "the person"
 
 
 def is_urgent(event: Event) -> bool:
     """Whether this fact may have to act before the 200 to its webhook."""
-    return isinstance(event, OptOutRequested) or bool(hard.stops_for(event, held=True, template=""))
+    return isinstance(event, OptOutRequested | OptOutDoubted) or bool(hard.stops_for(event, held=True, template=""))
 
 
 # ------------------------------------------------------------------ stops
@@ -171,8 +172,10 @@ async def stop_people(
     new = await people.drop_recorded(conn, [one for of_request in asked for one in of_request])
     await people.add_suppressions(conn, new)
     await people.withdraw(conn, new, {person.id: person.secret for person in locked.values()}, seal=seal, at=at, by=by)
-    await contacts.refresh_standing(conn, sorted({one.contact_id for one in new if one.contact_id is not None}), at=at)
-    await people.cancel_sends(conn, _purposes(new), reason="asked to stop", at=at)
+    purposes = _purposes(new)
+    await _close_questions(conn, [contact_id for contact_id, purpose in purposes.items() if purpose == "all"], at=at)
+    await contacts.refresh_standing(conn, sorted(purposes), at=at)
+    await people.cancel_sends(conn, purposes, reason="asked to stop", at=at)
     calling = await people.list_calling(conn, sorted(locked))
     written = {id(one) for one in new}
     return [
@@ -183,6 +186,13 @@ async def stop_people(
 
 def _any_erased(ids: Sequence[int], locked: dict[int, people.Person]) -> bool:
     return any(locked[contact_id].is_erased for contact_id in ids if contact_id in locked)
+
+
+async def _close_questions(conn: Connection, contact_ids: Sequence[int], *, at: datetime) -> None:
+    """What these people may have meant before is clear now."""
+    if contact_ids:
+        await questions.close_questions(conn, contact_ids, by=PERSON, at=at)
+        await questions.release_marketing(conn, contact_ids, at=at)
 
 
 def _opt_outs(request: OptOutRequested, names: Names, ids: Sequence[int], locked: dict[int, people.Person]) -> list[OptOut]:

@@ -27,7 +27,7 @@ with mine as materialized (
            and contacts.stopped_at is null
            and contacts.undeliverable_at is null
            and (sends.kind = 'reply'
-                or ((sends.purpose <> 'marketing' or contacts.platform_stopped_at is null)
+                or ((sends.purpose <> 'marketing' or contacts.platform_stopped_at is null and contacts.questioned_at is null)
                     and campaigns.status = 'active'
                     and templates.status = 'APPROVED'))
            and not exists (

@@ -181,6 +181,7 @@ for no key update of contacts;
 with candidate as materialized (
     select sends.id, sends.kind, sends.purpose, sends.chip_id, sends.contact_id, sends.portfolio_id, sends.due_at, sends.expires_at,
            contacts.phone_key, contacts.user_id, contacts.chip_id as home_chip_id, contacts.stopped_at, contacts.platform_stopped_at,
+           contacts.questioned_at,
            contacts.undeliverable_at, contacts.cooldown_until, conversations.window_until, conversations.last_sent_at,
            campaigns.ttl_h, prices.amount as price, hours.opens_at, contacts.name, campaigns.parameters::text like '%{name}%' as needs_name,
            sends.kind = 'campaign' and not exists (
@@ -216,6 +217,7 @@ judged as materialized (
                when candidate.kind = 'reply' then
                    case when candidate.window_until is null or candidate.window_until <= $at then 'the service window is closed' end
                when candidate.purpose = 'marketing' and candidate.platform_stopped_at is not null then 'switched marketing off'
+               when candidate.purpose = 'marketing' and candidate.questioned_at is not null then 'may have asked to stop: a person is to say'
                when candidate.home_chip_id <> candidate.chip_id then 'belongs to another chip'
                when candidate.needs_name and coalesce(trim(candidate.name), '') = '' then 'has no name, and the template asks for one'
                when coalesce((

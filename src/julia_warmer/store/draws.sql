@@ -76,7 +76,7 @@ waiting as materialized (
                   select from unnest(draws.campaign_ids, draws.purposes, draws.repeats) as menu (campaign_id, purpose, repeat_after_d)
                   where (
                       menu.purpose = 'utility' and contacts.may_utility
-                      or menu.purpose = 'marketing' and contacts.may_marketing and contacts.platform_stopped_at is null
+                      or menu.purpose = 'marketing' and contacts.may_marketing and contacts.platform_stopped_at is null and contacts.questioned_at is null
                          and (contacts.next_marketing_at is null or contacts.next_marketing_at < draws.until)
                          and (contacts.cooldown_until is null or contacts.cooldown_until < draws.until)
                   )
@@ -108,7 +108,7 @@ own as (
       and contacts.undeliverable_at is null
       and (
           wells.purpose = 'utility' and contacts.may_utility
-          or wells.purpose = 'marketing' and contacts.may_marketing and contacts.platform_stopped_at is null
+          or wells.purpose = 'marketing' and contacts.may_marketing and contacts.platform_stopped_at is null and contacts.questioned_at is null
              and (contacts.next_marketing_at is null or contacts.next_marketing_at < asked.until)
              and (contacts.cooldown_until is null or contacts.cooldown_until < asked.until)
       )
@@ -195,7 +195,7 @@ pool as materialized (
     from draws
     cross join lateral (
         select contacts.id, contacts.phone_key, contacts.user_id, contacts.zone, contacts.engagement, contacts.opted_in_at,
-               contacts.may_marketing and contacts.platform_stopped_at is null as may_marketing, contacts.may_utility,
+               contacts.may_marketing and contacts.platform_stopped_at is null and contacts.questioned_at is null as may_marketing, contacts.may_utility,
                greatest(contacts.next_marketing_at, contacts.cooldown_until) as free_at,
                contacts.scored and contacts.last_accepted_at is not null
                    and (contacts.last_received_at is null or contacts.last_received_at < contacts.last_accepted_at) as silent
@@ -220,7 +220,7 @@ pool as materialized (
               select from unnest(draws.campaign_ids, draws.purposes, draws.repeats) as menu (campaign_id, purpose, repeat_after_d)
               where (
                   menu.purpose = 'utility' and contacts.may_utility
-                  or menu.purpose = 'marketing' and contacts.may_marketing and contacts.platform_stopped_at is null
+                  or menu.purpose = 'marketing' and contacts.may_marketing and contacts.platform_stopped_at is null and contacts.questioned_at is null
                      and (contacts.next_marketing_at is null or contacts.next_marketing_at < $until::timestamptz)
                      and (contacts.cooldown_until is null or contacts.cooldown_until < $until)
               )
@@ -247,7 +247,7 @@ seen as materialized (
     from orders
     cross join lateral (
         select contacts.audience, contacts.id, contacts.phone_key, contacts.user_id, contacts.zone, contacts.engagement,
-               contacts.opted_in_at, contacts.may_marketing and contacts.platform_stopped_at is null as may_marketing, contacts.may_utility,
+               contacts.opted_in_at, contacts.may_marketing and contacts.platform_stopped_at is null and contacts.questioned_at is null as may_marketing, contacts.may_utility,
                greatest(contacts.next_marketing_at, contacts.cooldown_until) as free_at,
                contacts.scored and contacts.last_accepted_at is not null
                    and (contacts.last_received_at is null or contacts.last_received_at < contacts.last_accepted_at) as silent

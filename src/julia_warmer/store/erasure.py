@@ -141,6 +141,10 @@ async def name_messages(conn: Connection, rows: Sequence[MessageId]) -> None:
     await queries.name_messages.execute(conn, ids=[one.id for one in rows], message_ids=[one.message_id for one in rows])
 
 
+async def forget_questions(conn: Connection, ids: Sequence[int], user_ids: Sequence[str]) -> None:
+    await queries.forget_questions.execute(conn, ids=ids, user_ids=user_ids)
+
+
 async def settle_conversations(conn: Connection, ids: Sequence[int]) -> None:
     await queries.settle_conversations.execute(conn, ids=ids)
 

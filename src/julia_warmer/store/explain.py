@@ -24,6 +24,7 @@ class Person:
     platform_stopped_at: datetime | None
     undeliverable_at: datetime | None
     cooldown_until: datetime | None
+    questioned_at: datetime | None
     next_marketing_at: datetime | None
     suppressed_all: bool
     suppressed_marketing: bool

@@ -3,7 +3,7 @@
 -- name: read_person -> Person
 -- One person, with what stands against each purpose, and the message that is on its way, if any.
 select contacts.id as contact_id, contacts.zone, contacts.audience, contacts.chip_id, contacts.may_marketing, contacts.may_utility,
-       contacts.stopped_at, contacts.platform_stopped_at, contacts.undeliverable_at, contacts.cooldown_until, contacts.next_marketing_at,
+       contacts.stopped_at, contacts.platform_stopped_at, contacts.undeliverable_at, contacts.cooldown_until, contacts.next_marketing_at, contacts.questioned_at,
        coalesce(stands.everything, false) as suppressed_all, coalesce(stands.marketing, false) as suppressed_marketing,
        utility.sent_at as utility_sent_at,
        underway.state as open_state, underway.due_at as open_due_at, underway.chip as open_chip

@@ -86,6 +86,18 @@ TABLES: dict[str, Table] = {
             "closed_by": STAFF,
         },
     ),
+    "questions": Table(
+        why="messages that may ask to stop, and what a person of ours said they mean",
+        ends=f"{WITH_CONTACT}; an erasure takes them away",
+        columns={
+            "contact_id": ABOUT,
+            "user_id": Column(Held.NAMES, GONE),
+            "message_id": Column(Held.NAMES, GONE),
+            "answered_by": Column(Held.STAFF, GONE),
+            "answered_why": Column(Held.STAFF, GONE),
+            **_nobody("source", "purpose", "rule", "answer"),
+        },
+    ),
     "consents": Table(
         why="the proof that somebody agreed or withdrew",
         ends="for good: it names nobody",

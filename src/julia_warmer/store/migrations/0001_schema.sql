@@ -124,6 +124,7 @@ create table warmer.contacts (
     may_utility       boolean not null default false,
     stopped_at        timestamptz,               -- a person's own STOP; only a new grant ends it
     platform_stopped_at timestamptz,             -- WhatsApp's marketing switch
+    questioned_at     timestamptz,               -- may have asked to stop: no marketing until a person answers (`questions`)
     undeliverable_at  timestamptz,
     cooldown_until    timestamptz,               -- 131049: no marketing before
     cooldowns         integer not null default 0,
@@ -588,6 +589,28 @@ create table warmer.alerts (
 create unique index alerts_open on warmer.alerts (open_key) where closed_at is null and open_key is not null;
 create index alerts_at on warmer.alerts (at desc);
 create index alerts_open_chip on warmer.alerts (chip_id) where closed_at is null;
+
+-- Messages of which nobody can tell whether they ask to stop ("cancelar?"). While one is open its writer gets no marketing.
+create table warmer.questions (
+    id          bigint generated always as identity primary key,
+    contact_id  bigint references warmer.contacts,   -- null: of somebody whom we know by a user id at most
+    user_id     text,
+    chip_id     bigint references warmer.chips,
+    message_id  text not null,
+    source      text not null,                   -- word, button, list
+    purpose     text not null check (purpose in ('marketing', 'all')),   -- what it would stop
+    rule        text not null,                   -- the sentence of core/opt_out_rules.py that it fits
+    at          timestamptz not null,            -- when it was written
+    opened_at   timestamptz not null,
+    answer      text check (answer in ('stop', 'go on')),
+    answered_at timestamptz,
+    answered_by text,
+    answered_why text,
+    check ((answer is null) = (answered_at is null)),
+    unique nulls not distinct (message_id, contact_id)
+);
+create index questions_open on warmer.questions (id) where answered_at is null;
+create index questions_contact on warmer.questions (contact_id) where contact_id is not null;
 
 -- ---------------------------------------------------------------- the owner's hand
 
