@@ -315,6 +315,7 @@ create table warmer.contacts (
     may_utility boolean default false not null,
     stopped_at timestamptz,
     platform_stopped_at timestamptz,
+    questioned_at timestamptz,
     undeliverable_at timestamptz,
     cooldown_until timestamptz,
     cooldowns integer default 0 not null,
@@ -598,6 +599,32 @@ create table warmer.quarantine (
 create index quarantine_at on warmer.quarantine using brin (at);
 create index quarantine_open on warmer.quarantine using btree (id) where (settled_at is null);
 
+create table warmer.questions (
+    id bigint generated always as identity not null,
+    contact_id bigint,
+    user_id text,
+    chip_id bigint,
+    message_id text not null,
+    source text not null,
+    purpose text not null,
+    rule text not null,
+    at timestamptz not null,
+    opened_at timestamptz not null,
+    answer text,
+    answered_at timestamptz,
+    answered_by text,
+    answered_why text,
+    constraint questions_pkey primary key (id),
+    constraint questions_message_id_contact_id_key unique nulls not distinct (message_id, contact_id),
+    constraint questions_answer_check check ((answer = any (array['stop'::text, 'go on'::text]))),
+    constraint questions_check check (((answer is null) = (answered_at is null))),
+    constraint questions_purpose_check check ((purpose = any (array['marketing'::text, 'all'::text]))),
+    constraint questions_chip_id_fkey foreign key (chip_id) references warmer.chips(id),
+    constraint questions_contact_id_fkey foreign key (contact_id) references warmer.contacts(id)
+);
+create index questions_contact on warmer.questions using btree (contact_id) where (contact_id is not null);
+create index questions_open on warmer.questions using btree (id) where (answered_at is null);
+
 create table warmer.received (
     message_id text not null,
     chip_id bigint not null,
@@ -688,6 +715,7 @@ create table warmer.sends (
     code integer,
     replied_at timestamptz,
     opted_out_at timestamptz,
+    confirms_at timestamptz,
     category text,
     pricing_type text,
     constraint sends_pkey primary key (id),
@@ -702,6 +730,7 @@ create table warmer.sends (
 );
 create index sends_campaign_contact on warmer.sends using btree (campaign_id, contact_id) where (campaign_id is not null);
 create index sends_cap on warmer.sends using btree (chip_id, cap_day) where (cap_day is not null);
+create unique index sends_confirms on warmer.sends using btree (contact_id, confirms_at) where (confirms_at is not null);
 create index sends_contact on warmer.sends using btree (contact_id, accepted_at desc) where (accepted_at is not null);
 create index sends_due on warmer.sends using btree (portfolio_id, due_at) where (state = 'planned'::text);
 create index sends_due_chip on warmer.sends using btree (chip_id, kind, due_at, id) where (state = 'planned'::text);
@@ -993,6 +1022,7 @@ grant delete, insert, select, update on warmer.policy_changes to warmer_app;
 grant delete, insert, select, update on warmer.portfolios to warmer_app;
 grant delete, insert, select, update on warmer.prices to warmer_app;
 grant delete, insert, select, update on warmer.quarantine to warmer_app;
+grant delete, insert, select, update on warmer.questions to warmer_app;
 grant delete, insert, select, update on warmer.received to warmer_app;
 grant delete, insert, select, update on warmer.requests to warmer_app;
 grant delete, insert, select, update on warmer.routes to warmer_app;
@@ -1025,6 +1055,7 @@ grant usage on sequence warmer.pgqueuer_statistics_id_seq to warmer_app;
 grant usage on sequence warmer.policy_changes_id_seq to warmer_app;
 grant usage on sequence warmer.portfolios_id_seq to warmer_app;
 grant usage on sequence warmer.quarantine_id_seq to warmer_app;
+grant usage on sequence warmer.questions_id_seq to warmer_app;
 grant usage on sequence warmer.requests_id_seq to warmer_app;
 grant usage on sequence warmer.routes_id_seq to warmer_app;
 grant usage on sequence warmer.sends_id_seq to warmer_app;

@@ -13,6 +13,7 @@ from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from julia_warmer.core.errors import WarmerError
+from julia_warmer.core.opt_out import own_words
 
 KEY_BYTES = 32
 
@@ -50,6 +51,18 @@ class Settings(BaseSettings):
     # The platform
     app_secrets: Annotated[tuple[SecretStr, ...], NoDecode] = Field(
         default=(), description="Meta app secrets, comma-separated (two while one is rotated). Webhooks are refused without one."
+    )
+    opt_out_words: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(),
+        description="Your own words or short sentences that ask to stop, comma-separated: added to those that are understood. "
+        "A message, or its first or last clause, that is one of them and nothing else stops its writer.",
+    )
+    opt_out_confirmation: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=1024,
+        description="Text that confirms an opt-out: one message, within ten minutes and inside the service window, to who wrote it. "
+        "Unset: nothing is sent.",
     )
     verify_token: SecretStr | None = Field(default=None, description="The token you typed into Meta's webhook form; answers its handshake.")
     graph_version: str = Field(default="v25.0", pattern=r"^v\d{2}\.\d$", description="Version of Meta's Graph API.")
@@ -131,6 +144,17 @@ class Settings(BaseSettings):
     def split_secrets(cls, value: Any) -> Any:
         if isinstance(value, str):
             return tuple(SecretStr(part.strip()) for part in value.split(",") if part.strip())
+        return value
+
+    @field_validator("opt_out_words", mode="before")
+    @classmethod
+    def split_words(cls, value: Any) -> Any:
+        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @field_validator("opt_out_words")
+    @classmethod
+    def good_words(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        own_words(value)  # raises ValueError with the word and the mend
         return value
 
     @field_validator("api_key")

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from julia_warmer.core.opt_out import COMMANDS, SENTENCES, Outcome, classify
+from julia_warmer.core.opt_out import COMMANDS, SENTENCES, Outcome, classify, own_words
 
 STOPS, FALSE_FRIENDS, UNSURE = ((Path(__file__).parent / "opt_out" / f"{name}.txt").read_text() for name in ("stops", "others", "unsure"))
 BUTTONS = """
@@ -78,6 +78,31 @@ def test_only_a_request_about_promotions_is_for_marketing_alone(text: str, purpo
 def test_nothing_said_asks_for_nothing() -> None:
     for text in (None, "", "   ", "…", "?!"):
         assert classify(text).outcome is Outcome.NONE
+
+
+OWN = """
+    me poupe                   | opt_out
+    Me POUPE!!                 | opt_out
+    bom dia, me poupe          | opt_out
+    me poupe?                  | ambiguous
+    me poupe do detalhe        | none
+    TCHAU123                   | opt_out
+    quero sim                  | none
+"""
+
+
+@pytest.mark.parametrize("row", lines(OWN))
+def test_an_owners_own_word_stops_and_only_when_the_clause_says_nothing_else(row: str) -> None:
+    text, outcome = (cell.strip() for cell in row.split("|"))
+    assert classify(text, words=own_words(["Me poupe", "tchau123"])).outcome == outcome
+
+
+@pytest.mark.parametrize(
+    "word", ["", "oi", "sim", "Não!", "quero", "tenho interesse", "não pare", "sair?", "a", "uma. duas", "x" * 61, "🛑"]
+)
+def test_an_own_word_that_would_stop_the_wrong_people_is_refused(word: str) -> None:
+    with pytest.raises(ValueError, match=r"word|characters"):
+        own_words([word])
 
 
 @given(st.text(max_size=400), st.none() | st.text(max_size=40))

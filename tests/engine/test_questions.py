@@ -10,7 +10,7 @@ from julia_warmer.cli.explain_webhook import lines_for
 from julia_warmer.core.events import OptOutDoubted, OptOutSource
 from julia_warmer.engine.errors import Conflict, NotFound
 from julia_warmer.engine.explain import why_not_now
-from julia_warmer.engine.questions import Answer, answer, doubt_people, tell_waiting
+from julia_warmer.engine.questions import Answer, Answered, answer, doubt_people, tell_waiting
 from julia_warmer.store.db import transaction
 from tests.conftest import Database
 from tests.engine import scratch
@@ -46,7 +46,7 @@ async def claimed(db: Database, fleet: Any) -> int:
         return len((await claimer().claim(conn, fleet.portfolio, limit=10, at=AT)).taken)
 
 
-async def say(db: Database, question: int, said: Answer, *, at: Any = NOW) -> list[int]:
+async def say(db: Database, question: int, said: Answer, *, at: Any = NOW) -> Answered:
     async with transaction(db.pool) as conn:
         return await answer(conn, question, said, by="rita", why="read it", seal=SEAL, at=at)
 
@@ -115,7 +115,7 @@ async def test_an_answer_stands(db: Database):
     await deliver(db, messages(message("wamid.q", "cancelar?")))
     question = (await question_of(db))["id"]
     await say(db, question, Answer.STOP)
-    assert await say(db, question, Answer.STOP) == []
+    assert await say(db, question, Answer.STOP) == Answered()
     with pytest.raises(Conflict, match="answered already: stop"):
         await say(db, question, Answer.GO_ON)
     with pytest.raises(NotFound):

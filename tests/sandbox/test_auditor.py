@@ -172,6 +172,15 @@ def test_a_request_that_began_before_the_200_was_on_the_wire():
     assert book.found() == {"after_opt_out": 1}
 
 
+def test_one_answer_may_confirm_a_stop_and_a_second_is_one_too_many():
+    book = Book()
+    book.heard(book.stop())
+    book.send(in_window=True, type="text", category="service", ours="confirmation", body="confirmed")
+    assert not book.found()
+    book.send(in_window=True, type="text", category="service", ours="more", body="more")
+    assert book.found() == {"after_opt_out": 1}
+
+
 def test_a_stop_that_was_never_heard_is_not_held_against_us():
     book = Book()
     book.stop()

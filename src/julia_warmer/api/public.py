@@ -16,6 +16,7 @@ from starlette.requests import ClientDisconnect
 from julia_warmer.api.telemetry import NO_TELEMETRY
 from julia_warmer.clock import Clock
 from julia_warmer.cloud.signature import HEADER, is_signed
+from julia_warmer.engine.confirm import hearing_of
 from julia_warmer.engine.door import Door
 from julia_warmer.engine.group import Crowded
 from julia_warmer.engine.parts import Parts
@@ -37,7 +38,7 @@ def public_app(parts: Parts, clock: Clock, spool: Spool | None = None) -> FastAP
     secrets = tuple(secret.get_secret_value() for secret in parts.settings.app_secrets)
     token = parts.settings.verify_token.get_secret_value() if parts.settings.verify_token else ""
     most = parts.settings.webhook_body_max
-    door = Door(parts.pool, parts.seal, spool, parts.journal)
+    door = Door(parts.pool, parts.seal, spool, parts.journal, words=hearing_of(parts.settings).words)
 
     @app.get("/healthz")
     async def healthz() -> Response:

@@ -9,6 +9,7 @@ from pydantic import ConfigDict, Field
 from julia_warmer.api.access import By
 from julia_warmer.api.edge import At, Conn, Cursor, Form, InParts, Limit, Page, PathId, View, Why, by_id, example, id_from, new_router, page
 from julia_warmer.engine import questions
+from julia_warmer.engine.intake import remember_stops
 from julia_warmer.engine.questions import Answer
 from julia_warmer.store.inbound import TEXT_USE
 from julia_warmer.store.questions import QuestionRow, list_questions
@@ -93,8 +94,10 @@ async def list_open(
 @router.post("/warmer/questions/{question_id}/answer", name="answer_question")
 async def answer_question(question_id: PathId, form: NewAnswer, conn: Conn, parts: InParts, at: At, by: By) -> AnsweredView:
     """Say what it meant. `stop` stops its writer from the moment it was written; `go on` lets marketing go on."""
-    calling = await questions.answer(conn, question_id, form.answer, by=by, why=form.why, seal=parts.seal, at=at)
-    return AnsweredView(id=question_id, answer=form.answer, calling=len(calling))
+    done = await questions.answer(conn, question_id, form.answer, by=by, why=form.why, seal=parts.seal, at=at)
+    if done.request is not None:
+        remember_stops(parts.journal, [done.request], at=at)
+    return AnsweredView(id=question_id, answer=form.answer, calling=len(done.calling))
 
 
 def _text(row: QuestionRow, parts: InParts) -> str | None:

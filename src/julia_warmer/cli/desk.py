@@ -6,10 +6,14 @@ import typer
 
 from julia_warmer.cli.forms import AsJson, Why, group
 from julia_warmer.cli.naming import LIST_MAX
-from julia_warmer.cli.opening import Act, do
+from julia_warmer.cli.opening import Act, do, with_parts
 from julia_warmer.cli.output import print_rows, tell
+from julia_warmer.clock import Clock
 from julia_warmer.engine import questions
-from julia_warmer.engine.questions import Answer
+from julia_warmer.engine.intake import remember_stops
+from julia_warmer.engine.parts import Parts
+from julia_warmer.engine.questions import Answer, Answered
+from julia_warmer.store.db import transaction
 from julia_warmer.store.inbound import TEXT_USE
 from julia_warmer.store.questions import list_questions
 
@@ -61,10 +65,15 @@ def answer(
     """Say what a message meant. --stop stops its writer from the moment it was written."""
     meant = Answer.STOP if said else Answer.GO_ON
 
-    async def work(act: Act) -> list[int]:
-        return await questions.answer(act.conn, question, meant, by=act.by, why=why, seal=act.seal(), at=act.at)
+    async def work(parts: Parts, clock: Clock) -> Answered:
+        at, by = clock.now(), parts.settings.operator
+        async with transaction(parts.pool) as conn:
+            done = await questions.answer(conn, question, meant, by=by, why=why, seal=parts.seal, at=at)
+        if done.request is not None:
+            remember_stops(parts.journal, [done.request], at=at)
+        return done
 
-    calling = do(work)
+    calling = with_parts(work, journals=True).calling
     on_way = f"; {len(calling)} on the way may still reach the person" if calling else ""
     sentence = "its writer is stopped" if said else "its writer may be written to again, as far as the rest allows"
     tell({"question": question, "answer": meant, "calling": calling}, f"question {question}: {sentence}{on_way}", as_json=as_json)

@@ -19,6 +19,7 @@ from julia_warmer.clock import Clock, SystemClock
 from julia_warmer.config import Settings
 from julia_warmer.core.model import Phase, Purpose
 from julia_warmer.engine import control, setup, upkeep
+from julia_warmer.engine.confirm import hearing_of
 from julia_warmer.engine.contacts import import_contacts
 from julia_warmer.engine.intake import apply_inbox
 from julia_warmer.engine.jobs import run_worker
@@ -142,7 +143,7 @@ async def _write_in(parts: Parts, spec: WorldSpec, *, clock: Clock) -> None:
     end = clock.now() + HEARD_WITHIN
     while clock.now() < end:
         async with transaction(parts.pool) as conn:
-            if (await apply_inbox(conn, at=clock.now(), seal=parts.seal)).bodies:
+            if (await apply_inbox(conn, at=clock.now(), seal=parts.seal, hearing=hearing_of(parts.settings))).bodies:
                 return
         await asyncio.sleep(LOOK_EVERY_S)
 

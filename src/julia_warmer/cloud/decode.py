@@ -17,6 +17,7 @@ from julia_warmer.cloud.decode_messages import ITEMS
 from julia_warmer.cloud.place import Place, place_of
 from julia_warmer.cloud.wire import Json, Unreadable
 from julia_warmer.core.events import Event, Unrecognised
+from julia_warmer.core.opt_out import NO_WORDS
 
 NOT_JSON = "not JSON"  # how the reason of a body that is no JSON begins
 TOO_DEEP = "nested too deep to read"
@@ -26,8 +27,11 @@ ITEM_MAX = 65_536  # characters of an unreadable body that its fact keeps; the i
 _NUL = b"\\u0000"  # PostgreSQL stores no NUL in text
 
 
-def decode(body: bytes, *, received_at: datetime) -> list[Event]:
-    """The facts of one webhook body, in its order; at least one. `received_at` stands in where the body gives no time."""
+def decode(body: bytes, *, received_at: datetime, words: frozenset[str] = NO_WORDS) -> list[Event]:
+    """The facts of one webhook body, in its order; at least one. `received_at` stands in where the body gives no time.
+
+    `words` are the owner's own requests to stop: core/opt_out.
+    """
     try:
         document = _load(body)
     except RecursionError:
@@ -41,10 +45,10 @@ def decode(body: bytes, *, received_at: datetime) -> list[Event]:
     entries = document.get("entry")
     if not isinstance(entries, list) or not entries:
         return [_unread_body(body, "no entry", received_at)]
-    return [event for index, entry in enumerate(entries) for event in _read_entry(entry, f"entry[{index}]", received_at)]
+    return [event for index, entry in enumerate(entries) for event in _read_entry(entry, f"entry[{index}]", received_at, words)]
 
 
-def _read_entry(entry: object, path: str, received_at: datetime) -> Iterator[Event]:
+def _read_entry(entry: object, path: str, received_at: datetime, words: frozenset[str]) -> Iterator[Event]:
     if not isinstance(entry, dict):
         yield _unread(place_of({}, "", {}, received_at=received_at), path, "entry is not an object", entry)
         return
@@ -53,12 +57,12 @@ def _read_entry(entry: object, path: str, received_at: datetime) -> Iterator[Eve
         yield _unread(place_of(entry, "", {}, received_at=received_at), path, "no changes", entry)
         return
     for index, change in enumerate(changes):
-        yield from _read_change(entry, change, f"{path}.changes[{index}]", received_at)
+        yield from _read_change(entry, change, f"{path}.changes[{index}]", received_at, words)
 
 
-def _read_change(entry: Json, change: object, path: str, received_at: datetime) -> Iterator[Event]:
+def _read_change(entry: Json, change: object, path: str, received_at: datetime, words: frozenset[str]) -> Iterator[Event]:
     field, value = (change.get("field"), change.get("value")) if isinstance(change, dict) else (None, None)
-    place = place_of(entry, field if isinstance(field, str) else "", wire.record(value), received_at=received_at)
+    place = place_of(entry, field if isinstance(field, str) else "", wire.record(value), received_at=received_at, words=words)
     if not isinstance(field, str) or not isinstance(value, dict):
         yield _unread(place, path, "field or value is missing", change)
     elif field in MESSAGE_FIELDS:

@@ -140,15 +140,15 @@ def read_message(item: Json, place: Place, path: str, alone: bool) -> list[Event
         code=_error(item)[0],
         referral=bool(item.get("referral")),
     )
-    stop = _stop(said, common, person, message_id)
+    stop = _stop(said, common, person, message_id, place.words)
     return [received, stop] if stop else [received]
 
 
-def _stop(said: _Said, common: Common, person: Person, message_id: str) -> Event | None:
+def _stop(said: _Said, common: Common, person: Person, message_id: str, words: frozenset[str]) -> Event | None:
     if said.source is None:
         return None
     typed = said.source is OptOutSource.WORD
-    verdict = classify(said.text, payload=None if typed else said.payload or "")
+    verdict = classify(said.text, payload=None if typed else said.payload or "", words=words)
     if verdict.outcome is Outcome.NONE:
         return None
     if not (person.phone or person.user_id):

@@ -6,6 +6,7 @@ from typing import TypedDict
 
 from julia_warmer.cloud import wire
 from julia_warmer.cloud.wire import Json
+from julia_warmer.core.opt_out import NO_WORDS
 from julia_warmer.core.phone import key_of
 
 
@@ -76,6 +77,7 @@ class Place:
     phone_number_id: str | None
     display_phone: str | None
     people: People
+    words: frozenset[str] = NO_WORDS  # the owner's own requests to stop
 
     def common(self, path: str, at: datetime | None = None) -> Common:
         """What a fact read here carries; `at` is the item's own time, if it has one."""
@@ -92,7 +94,7 @@ class Place:
         return wire.digest(self.account_id, wire.text(self.time), self.field, item)
 
 
-def place_of(entry: Json, field: str, value: Json, *, received_at: datetime) -> Place:
+def place_of(entry: Json, field: str, value: Json, *, received_at: datetime, words: frozenset[str] = NO_WORDS) -> Place:
     """The place of a change. Account webhooks have no `metadata`; partner events name the account in `waba_info`."""
     metadata = wire.record(value.get("metadata"))
     waba = wire.record(value.get("waba_info"))
@@ -105,4 +107,5 @@ def place_of(entry: Json, field: str, value: Json, *, received_at: datetime) -> 
         phone_number_id=wire.maybe_ident(metadata.get("phone_number_id")),
         display_phone=wire.digits(metadata.get("display_phone_number") or value.get("display_phone_number") or value.get("phone_number")),
         people=People(wire.records(value.get("contacts"))),
+        words=words,
     )

@@ -7,6 +7,7 @@ wins. Ambiguous is never acted on by itself: a person looks.
 
 import re
 import unicodedata
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -68,6 +69,7 @@ _FILLERS = re.compile(rf"(?:(?:{rules.read_one(rules.FILLERS).pattern})\s*)+")
 _NEGATIONS = rules.read_one(rules.NEGATIONS)
 _SOFTENERS = rules.read_one(rules.SOFTENERS)
 _PROMOTIONS = rules.read_one(rules.PROMOTIONS)
+_ORDINARY = rules.read_one(rules.ORDINARY)
 _EVERYTHING = rules.read_one(rules.EVERYTHING)
 _PAYLOADS = rules.read_one(rules.PAYLOADS)
 _NOW = re.compile(r"\b(?:agora|now|ahora)$")  # "do not write now" is not "stop now"
@@ -82,12 +84,34 @@ _REPEATED = re.compile(r"\b(\w+)(?: \1\b)+")
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _GRAVITY = {Outcome.NONE: 0, Outcome.AMBIGUOUS: 1, Outcome.OPT_OUT: 2}
 NOTHING = Verdict(Outcome.NONE)
+NO_WORDS: frozenset[str] = frozenset()
+OWN_WORD_MAX = 60  # characters of a word that an owner adds
 
 
-def classify(text: str | None, *, payload: str | None = None) -> Verdict:
-    """Judge a message. `payload` is the button's or row's id; None says that the person typed, where common words mean more."""
+def own_words(texts: Iterable[str]) -> frozenset[str]:
+    """Words or short sentences that an owner adds, as `classify` takes them. Raises ValueError for one that would stop the wrong people."""
+    return frozenset(_own_word(text) for text in texts)
+
+
+def _own_word(text: str) -> str:
+    clauses = _clauses(text[: OWN_WORD_MAX + 1])
+    if len(text) > OWN_WORD_MAX:
+        raise ValueError(f"{text[:20]!r}… is longer than {OWN_WORD_MAX} characters: give the word or short sentence alone")
+    if len(clauses) != 1 or clauses[0].is_question:
+        raise ValueError(f"{text!r} is not one word or short sentence, greetings left aside")
+    words = clauses[0].words
+    if len(words) < 2 or _ORDINARY.fullmatch(words) or _NEGATIONS.search(words):
+        raise ValueError(f"{text!r} is what people write who do not ask to stop: choose a word that says it")
+    return words
+
+
+def classify(text: str | None, *, payload: str | None = None, words: frozenset[str] = NO_WORDS) -> Verdict:
+    """Judge a message. `payload` is the button's or row's id; None says that the person typed, where common words mean more.
+
+    `words` are an owner's own (`own_words`): a clause that is one of them and nothing else asks to stop.
+    """
     is_button = payload is not None
-    verdicts = [_judge_text(text, is_button)] if text else []
+    verdicts = [_judge_text(text, is_button, words)] if text else []
     if payload:
         verdicts.append(_judge_payload(payload))
     verdict = _gravest(verdicts)
@@ -103,12 +127,13 @@ def _judge_payload(payload: str) -> Verdict:
     return _judge_text(words, is_button=True)
 
 
-def _judge_text(text: str, is_button: bool) -> Verdict:
+def _judge_text(text: str, is_button: bool, own: frozenset[str] = NO_WORDS) -> Verdict:
     clauses = _clauses(text[:TEXT_MAX])
     if not clauses:
         return Verdict(Outcome.AMBIGUOUS, rule="stop sign") if _STOP_SIGNS & set(text) else NOTHING
     last = len(clauses) - 1
     verdicts = [_judge_clause(clause, is_button, alone=last == 0, at_edge=place in (0, last)) for place, clause in enumerate(clauses)]
+    verdicts += [Verdict(Outcome.AMBIGUOUS if one.is_question else Outcome.OPT_OUT, rule="own word") for one in clauses if one.words in own]
     return _gravest(verdicts)
 
 

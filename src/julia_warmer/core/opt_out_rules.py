@@ -101,6 +101,11 @@ unsure word: numero_errado/wrong_number/numero_equivocado
 LONE_UNSURE = r"""
 unsure alone: chega/basta/fim/spam/denunciar/alto/nao_quero/no_quiero/nao_quero_nao
 """
+# What people answer with: an owner's own word may not be one of these.
+ORDINARY = r"""
+answer: sim/nao/talvez/quero/posso/pode/claro/certo/combinado/hoje/amanha/agora/depois/sempre/bom/boa/oi/yes/no/si/maybe/sure/today
+answer: tenho_interesse/quero_sim/pode_ser/nao_posso/hoje_nao/agora_nao/nao_sei/plantao/escala/vaga/turno/shift
+"""
 FILLERS = r"""
 filler: oi/oii/oiii/ola/opa/bom_dia/boa_tarde/boa_noite/hi/hello/hey/hola/buenos_dias/buenas_tardes/buenas_noches
 filler: por_favor/por_gentileza/favor/pfv/pfvr/pf/pls/plz/please/obrigado/obrigada/obg/grato/grata/valeu/thanks/thank_you/thx/gracias

@@ -7,6 +7,7 @@ stop people and numbers, and wait for their rows (docs/decisions/0005-intake.md)
 from collections.abc import Sequence
 from datetime import datetime
 
+from julia_warmer.core.opt_out import NO_WORDS
 from julia_warmer.engine.group import Groups, Limits
 from julia_warmer.engine.intake import Delivery, Receipt, await_calls, keep_group, look_at
 from julia_warmer.engine.journal import Journal
@@ -21,12 +22,18 @@ URGENT = Limits(at_once=2, group_max=32, group_bytes_max=4 * 1024**2, waiting_by
 class Door:
     """Takes deliveries for one process."""
 
-    def __init__(self, pool: Pool, seal: Seal, spool: Spool | None = None, journal: Journal | None = None) -> None:
-        """Without a spool nothing is kept while the database is away; without a journal a restored backup forgets who asked to stop."""
+    def __init__(
+        self, pool: Pool, seal: Seal, spool: Spool | None = None, journal: Journal | None = None, *, words: frozenset[str] = NO_WORDS
+    ) -> None:
+        """Without a spool nothing is kept while the database is away; without a journal a restored backup forgets who asked to stop.
+
+        `words` are the owner's own requests to stop.
+        """
         self._pool = pool
         self._seal = seal
         self._spool = spool
         self._journal = journal
+        self._words = words
         self._calm = Groups[Delivery, Receipt](self._keep, CALM, is_common=_is_away)
         self._urgent = Groups[Delivery, Receipt](self._keep, URGENT, is_common=_is_away)
 
@@ -37,7 +44,7 @@ class Door:
         """
         if self._spool and self._spool.is_open:
             return await self._spool.keep(body, at=at)
-        delivery = look_at(body, at=at)
+        delivery = look_at(body, at=at, words=self._words)
         try:
             receipt = await (self._urgent if delivery.urgent else self._calm).add(delivery, size=len(body))
         except FAILED:  # the spool takes it only when its own lease has failed too

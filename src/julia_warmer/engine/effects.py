@@ -25,6 +25,7 @@ from julia_warmer.core.events import (
     StatusFact,
     kind_of,
 )
+from julia_warmer.engine.confirm import confirm_opt_outs
 from julia_warmer.engine.erased import KEPT_OF_BODY, without_names
 from julia_warmer.engine.news import FLAGGED, alerts_for, write_news
 from julia_warmer.engine.persons import SINCE_MAX, judge_people, rename_people, resume_people
@@ -66,8 +67,13 @@ class Written:
 Counting = defaultdict[tuple[int, datetime], HourCounts]  # by chip and clock hour
 
 
-async def apply_facts(conn: Connection, arrivals: Sequence[Arrival], *, at: datetime, seal: Seal) -> Written:
-    """Write facts once and let the new ones have their effects. All or none: the caller has a savepoint."""
+async def apply_facts(
+    conn: Connection, arrivals: Sequence[Arrival], *, at: datetime, seal: Seal, confirmation: str | None = None
+) -> Written:
+    """Write facts once and let the new ones have their effects. All or none: the caller has a savepoint.
+
+    `confirmation`: what is answered once to a request to stop; None: nothing.
+    """
     early = await facts.adopt_early(conn, since=at - SINCE_MAX)
     if not arrivals and not early:
         return Written(0)
@@ -84,6 +90,8 @@ async def apply_facts(conn: Connection, arrivals: Sequence[Arrival], *, at: date
     new = [arrival.event for arrival in await _append(conn, ours, scene, seal=seal, at=at)]
     said = [Said(one.send_id, one.kind, one.at, one.code, one.category, one.pricing_type) for one in early]
     await _take_effect(conn, new, said, scene, at=at, seal=seal)
+    if confirmation:
+        await confirm_opt_outs(conn, new, scene, text=confirmation, at=at)
     await _forget_bodies(conn, ours, scene, seal)
     return Written(len(new), strays)
 

@@ -100,7 +100,7 @@ async def _erase_unknown(conn: Connection, names: Names, person: str, seal: Seal
 async def _erase(conn: Connection, rows: Sequence[Erasable], person: str, seal: Seal, *, at: datetime, by: str, why: str) -> Erased:
     ids = [row.id for row in rows]
     names = [Names(phone_key=row.phone_key, wa_id=row.wa_id, user_id=row.user_id) for row in rows]
-    cancelled = await people.cancel_sends(conn, dict.fromkeys(ids, "all"), reason=WITHDRAWN, at=at)
+    cancelled = await people.cancel_sends(conn, dict.fromkeys(ids, "all"), reason=WITHDRAWN, confirmations=True, at=at)
     calling = await people.list_calling(conn, ids)
     await erasure.withdraw_all(conn, ids, at=at, by=by)
     await _hash_suppressions(conn, names, seal)

@@ -17,6 +17,8 @@ from julia_warmer.cloud.decode import decode
 from julia_warmer.cloud.glance import is_calm
 from julia_warmer.cloud.keys import natural_key
 from julia_warmer.core.events import Event, MessageReceived, OptOutDoubted, OptOutRequested, Unrecognised, kind_of
+from julia_warmer.core.opt_out import NO_WORDS
+from julia_warmer.engine.confirm import AS_SHIPPED, Hearing
 from julia_warmer.engine.effects import apply_facts
 from julia_warmer.engine.journal import Journal
 from julia_warmer.engine.questions import doubt_people
@@ -95,9 +97,9 @@ class Applied:
 # ------------------------------------------------------------------ before the 200
 
 
-def look_at(body: bytes, *, at: datetime) -> Delivery:
+def look_at(body: bytes, *, at: datetime, words: frozenset[str] = NO_WORDS) -> Delivery:
     """A delivery that has just come in. Reads it only as far as it may have to act at once; odd content never raises."""
-    urgent = () if is_calm(body) else tuple(event for event in _decode(body, received_at=at) if is_urgent(event))
+    urgent = () if is_calm(body) else tuple(event for event in _decode(body, received_at=at, words=words) if is_urgent(event))
     return Delivery(body, at, hashlib.sha256(body).digest(), urgent)
 
 
@@ -225,32 +227,32 @@ async def _doubt(conn: Connection, doubts: Sequence[OptOutDoubted], *, seal: Sea
 # ------------------------------------------------------------------ after it
 
 
-async def work_off(pool: Pool, *, clock: Clock, seal: Seal) -> Applied:
+async def work_off(pool: Pool, *, clock: Clock, seal: Seal, hearing: Hearing = AS_SHIPPED) -> Applied:
     """Apply what waits, each batch in a transaction that also wakes whoever answers. The lanes are to each other as workers are.
 
     Ends when nothing waits, or after some turns; `bodies` says whether there may be more.
     """
     async with asyncio.TaskGroup() as group:
-        lanes = [group.create_task(_work_off(pool, clock=clock, seal=seal)) for _ in range(LANES)]
+        lanes = [group.create_task(_work_off(pool, clock=clock, seal=seal, hearing=hearing)) for _ in range(LANES)]
     return sum((lane.result() for lane in lanes), start=Applied())
 
 
-async def _work_off(pool: Pool, *, clock: Clock, seal: Seal) -> Applied:
+async def _work_off(pool: Pool, *, clock: Clock, seal: Seal, hearing: Hearing) -> Applied:
     done = Applied()
     for _ in range(TURNS_MAX):
-        batch = await _work_off_batch(pool, clock=clock, seal=seal)
+        batch = await _work_off_batch(pool, clock=clock, seal=seal, hearing=hearing)
         if not batch.bodies:
             break
         done += batch
     return done
 
 
-async def _work_off_batch(pool: Pool, *, clock: Clock, seal: Seal) -> Applied:
+async def _work_off_batch(pool: Pool, *, clock: Clock, seal: Seal, hearing: Hearing) -> Applied:
     """One batch; another try when the database undid it for a deadlock with another writer of the same counts."""
     for tries_left in reversed(range(TRIES_MAX)):
         try:
             async with transaction(pool) as conn:
-                applied = await apply_inbox(conn, at=clock.now(), seal=seal)
+                applied = await apply_inbox(conn, at=clock.now(), seal=seal, hearing=hearing)
                 if applied.new:
                     await wake(conn, Step.ROUTE)
                 return applied
@@ -260,18 +262,18 @@ async def _work_off_batch(pool: Pool, *, clock: Clock, seal: Seal) -> Applied:
     raise AssertionError("unreachable")
 
 
-async def apply_inbox(conn: Connection, *, at: datetime, seal: Seal, limit: int = 500) -> Applied:
+async def apply_inbox(conn: Connection, *, at: datetime, seal: Seal, limit: int = 500, hearing: Hearing = AS_SHIPPED) -> Applied:
     """Take waiting bodies, oldest first, write their facts once and let the new ones have their effects. Any number of workers may.
 
     A fact that the database refuses costs only itself: it goes to the quarantine, as does what could not be read or is too old.
     """
     bodies = await inbox.take_waiting(conn, limit=limit, bytes_max=BYTES_MAX)
-    arrivals, refused = await _open(bodies, seal)
+    arrivals, refused = await _open(bodies, seal, hearing.words)
     total = len(arrivals) + len(refused)
     await ensure_months(conn, [arrival.event.at for arrival in arrivals])
     new = 0
     for start in range(0, max(len(arrivals), 1), FACTS_MAX):
-        added, bad = await _apply(conn, arrivals[start : start + FACTS_MAX], at=at, seal=seal)
+        added, bad = await _apply(conn, arrivals[start : start + FACTS_MAX], at=at, seal=seal, hearing=hearing)
         new += added
         refused += bad
     if refused:
@@ -282,11 +284,13 @@ async def apply_inbox(conn: Connection, *, at: datetime, seal: Seal, limit: int 
     return Applied(len(bodies), total, new, len(refused))
 
 
-async def _apply(conn: Connection, arrivals: Sequence[Arrival], *, at: datetime, seal: Seal) -> tuple[int, list[Quarantined]]:
+async def _apply(
+    conn: Connection, arrivals: Sequence[Arrival], *, at: datetime, seal: Seal, hearing: Hearing
+) -> tuple[int, list[Quarantined]]:
     """Apply facts together; when the database refuses, halve until the one at fault is alone. Returns how many are new, and the bad."""
     try:
         async with conn.transaction():
-            written = await apply_facts(conn, arrivals, at=at, seal=seal)
+            written = await apply_facts(conn, arrivals, at=at, seal=seal, confirmation=hearing.confirmation)
         return written.new, [_refused(stray, "a message to a number that is not ours", seal) for stray in written.strays]
     except REFUSALS as error:
         if not arrivals:
@@ -294,12 +298,12 @@ async def _apply(conn: Connection, arrivals: Sequence[Arrival], *, at: datetime,
         if len(arrivals) == 1:
             return 0, [_refused(arrival, f"refused by the database: {error}", seal) for arrival in arrivals]
     middle = len(arrivals) // 2
-    first, first_bad = await _apply(conn, arrivals[:middle], at=at, seal=seal)
-    second, second_bad = await _apply(conn, arrivals[middle:], at=at, seal=seal)
+    first, first_bad = await _apply(conn, arrivals[:middle], at=at, seal=seal, hearing=hearing)
+    second, second_bad = await _apply(conn, arrivals[middle:], at=at, seal=seal, hearing=hearing)
     return first + second, first_bad + second_bad
 
 
-async def _open(bodies: Sequence[Body], seal: Seal) -> tuple[list[Arrival], list[Quarantined]]:
+async def _open(bodies: Sequence[Body], seal: Seal, words: frozenset[str]) -> tuple[list[Arrival], list[Quarantined]]:
     """The facts of these bodies, and what cannot be used of them. Lets others on the loop have their turn now and then."""
     arrivals: list[Arrival] = []
     refused: list[Quarantined] = []
@@ -311,7 +315,7 @@ async def _open(bodies: Sequence[Body], seal: Seal) -> tuple[list[Arrival], list
         except SealBroken as error:
             refused.append(Quarantined(inbox_id=body.id, kind="unrecognised", path="", reason=str(error), item=None))
             continue
-        for event in _decode(raw, received_at=body.received_at):
+        for event in _decode(raw, received_at=body.received_at, words=words):
             arrival = Arrival(event, kind_of(event), natural_key(event), body.id, body.received_at)
             if reason := _why_not(event, body.received_at):
                 refused.append(_refused(arrival, reason, seal))
@@ -348,9 +352,9 @@ def _refused(arrival: Arrival, reason: str, seal: Seal) -> Quarantined:
     )
 
 
-def _decode(body: bytes, *, received_at: datetime) -> list[Event]:
+def _decode(body: bytes, *, received_at: datetime, words: frozenset[str]) -> list[Event]:
     """The facts of a body; a body that breaks the reader is one fact that says so. The inbox keeps its bytes."""
     try:
-        return decode(body, received_at=received_at)
+        return decode(body, received_at=received_at, words=words)
     except Exception as error:  # what is stored must never keep others from being applied
         return [Unrecognised(at=received_at, reason=f"the reader failed: {type(error).__name__}")]

@@ -35,6 +35,7 @@ from julia_warmer.engine import (
     spool,
     upkeep,
 )
+from julia_warmer.engine.confirm import hearing_of
 from julia_warmer.engine.parts import Parts, parts_at
 from julia_warmer.engine.rules import in_force
 from julia_warmer.engine.wake import CHANNEL, Step, queue, wake
@@ -64,7 +65,7 @@ Run = Callable[[Parts, Clock], Awaitable[bool]]
 
 
 async def _intake(parts: Parts, clock: Clock) -> bool:
-    applied = await intake.work_off(parts.pool, clock=clock, seal=parts.seal)
+    applied = await intake.work_off(parts.pool, clock=clock, seal=parts.seal, hearing=hearing_of(parts.settings))
     return applied.bodies > 0
 
 

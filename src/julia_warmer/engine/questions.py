@@ -109,7 +109,9 @@ async def answer(conn: Connection, question_id: int, said: Answer, *, by: str, w
     if question.contact_id is not None:
         await store.release_marketing(conn, [question.contact_id], at=at)
     target = f"contact:{question.contact_id}" if question.contact_id is not None else None
-    await record_act(conn, at=at, who=by, what="question answered", target=target, why=why, body={"question_id": question_id, "answer": said})
+    await record_act(
+        conn, at=at, who=by, what="question answered", target=target, why=why, body={"question_id": question_id, "answer": said}
+    )
     await tell_waiting(conn, late_after=None, at=at)
     return done
 

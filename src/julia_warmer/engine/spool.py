@@ -16,6 +16,7 @@ import structlog
 
 from julia_warmer.clock import Clock
 from julia_warmer.core.errors import WarmerError
+from julia_warmer.engine.confirm import hearing_of
 from julia_warmer.engine.control import CALL_BEGINS_WITHIN_S
 from julia_warmer.engine.errors import NotFound
 from julia_warmer.engine.group import Groups, Limits
@@ -185,13 +186,14 @@ class Spool:
     def _read(self, some: Sequence[Spooled]) -> list[tuple[Spooled, Delivery]]:
         """What cannot be read stays, and holds everything up: it may be a request to stop, so a person has to look."""
         found: list[tuple[Spooled, Delivery]] = []
+        words = hearing_of(self._parts.settings).words
         for one in some:
             try:
                 body = self._parts.seal.open(self.folder.read(one), use=BODY_USE)
             except (OSError, SealBroken) as error:
                 log.warning("spooled_delivery_unreadable", file=str(self.folder.folder / one.name), why=str(error))
                 continue
-            found.append((one, look_at(body, at=one.received_at)))
+            found.append((one, look_at(body, at=one.received_at, words=words)))
         return found
 
 

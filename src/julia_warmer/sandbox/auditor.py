@@ -184,7 +184,8 @@ def _without_consent(sends: list[_Sent], people: Mapping[str, PersonSpec]) -> li
 def _after_opt_out(sends: list[_Sent], rows: list[Mapping[str, Any]]) -> list[Violation]:
     """A request that began after the 200 to the webhook that carried the opt-out.
 
-    A person's own word or button ends everything but answers inside the window; WhatsApp's switch ends the portfolio's marketing.
+    A person's own word or button ends everything but one answer inside the window, the confirmation; WhatsApp's switch ends the
+    portfolio's marketing.
     """
     stops = {row["seq"]: row for row in rows if row["kind"] == "asked_to_stop"}
     heard: dict[str, list[tuple[int, Mapping[str, Any]]]] = defaultdict(list)
@@ -193,11 +194,21 @@ def _after_opt_out(sends: list[_Sent], rows: list[Mapping[str, Any]]) -> list[Vi
             stop = stops[row["stop"]]
             heard[stop["person"]].append((row["seq"], stop))
     found: list[Violation] = []
+    confirmed: dict[int, _Sent] = {}  # by the row in which the stop was heard
     for send in sends:
         for seq, stop in heard.get(send.person, ()):
-            if seq <= send.began and _covers(stop, send):
+            if seq > send.began:
+                continue
+            if _covers(stop, send):
                 sentence = f"{send.person} had asked to stop by {stop['how']} at {stop['at']}"
                 found.append(Violation("after_opt_out", sentence, (stop["seq"], seq, send.seq)))
+                break
+            if stop["how"] == "switch" or send.asks:
+                continue
+            first = confirmed.setdefault(seq, send)
+            if first is not send and send.at - first.at < DAY:  # days later the person may have come back to us
+                sentence = f"{send.person} had asked to stop by {stop['how']} at {stop['at']}, and got more than one answer"
+                found.append(Violation("after_opt_out", sentence, (stop["seq"], seq, first.seq, send.seq)))
                 break
     return found
 

@@ -24,7 +24,7 @@ with mine as materialized (
            and not exists (select from spools where spools.clear_until <= $at)
            and chips.status in ('warming', 'ready', 'active')
            and chips.phone_status = 'CONNECTED'
-           and contacts.stopped_at is null
+           and (contacts.stopped_at is null or sends.confirms_at <= contacts.stopped_at)   -- the one confirmation of that stop
            and contacts.undeliverable_at is null
            and (sends.kind = 'reply'
                 or ((sends.purpose <> 'marketing' or contacts.platform_stopped_at is null and contacts.questioned_at is null)

@@ -181,7 +181,7 @@ for no key update of contacts;
 with candidate as materialized (
     select sends.id, sends.kind, sends.purpose, sends.chip_id, sends.contact_id, sends.portfolio_id, sends.due_at, sends.expires_at,
            contacts.phone_key, contacts.user_id, contacts.chip_id as home_chip_id, contacts.stopped_at, contacts.platform_stopped_at,
-           contacts.questioned_at,
+           contacts.questioned_at, sends.confirms_at,
            contacts.undeliverable_at, contacts.cooldown_until, conversations.window_until, conversations.last_sent_at,
            campaigns.ttl_h, prices.amount as price, hours.opens_at, contacts.name, campaigns.parameters::text like '%{name}%' as needs_name,
            sends.kind = 'campaign' and not exists (
@@ -203,15 +203,18 @@ judged as materialized (
     select candidate.id, candidate.kind, candidate.purpose, candidate.chip_id, candidate.contact_id, candidate.portfolio_id,
            candidate.due_at, candidate.expires_at, candidate.ttl_h, candidate.price, candidate.is_new, written.next_marketing_at,
            case
-               when candidate.stopped_at is not null then 'asked to stop'
+               -- a confirmation passes the stop that it confirms, and nothing else: not one before it
+               when candidate.stopped_at is not null and coalesce(candidate.stopped_at < candidate.confirms_at, true) then 'asked to stop'
                when exists (
                    select from suppressions
                    where suppressions.phone_key = candidate.phone_key and suppressions.lifted_at is null
                      and suppressions.purpose in ('all', candidate.purpose)
+                     and coalesce(suppressions.at < candidate.confirms_at, true)
                ) or exists (
                    select from suppressions
                    where suppressions.user_id = candidate.user_id and suppressions.lifted_at is null
                      and suppressions.purpose in ('all', candidate.purpose)
+                     and coalesce(suppressions.at < candidate.confirms_at, true)
                ) then 'suppressed'
                when candidate.undeliverable_at is not null then 'undeliverable'
                when candidate.kind = 'reply' then

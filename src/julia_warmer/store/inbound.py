@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from julia_warmer.store.db import Connection, load
@@ -159,3 +159,28 @@ async def add_reply(
         expires_at=expires_at,
         at=at,
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Confirmation:
+    """The answer that confirms an opt-out of `confirms_at`."""
+
+    chip_id: int
+    contact_id: int
+    confirms_at: datetime
+
+
+async def add_confirmations(conn: Connection, asked: Sequence[Confirmation], *, text: str, within: timedelta, at: datetime) -> list[int]:
+    """Plan these confirmations; returns the sends that were planned."""
+    if not asked:
+        return []
+    rows = await queries.add_confirmations.fetch(
+        conn,
+        chip_ids=[one.chip_id for one in asked],
+        contact_ids=[one.contact_id for one in asked],
+        confirms_ats=[one.confirms_at for one in asked],
+        body={"type": "text", "text": text},
+        within_s=within.total_seconds(),
+        at=at,
+    )
+    return [row["id"] for row in rows]

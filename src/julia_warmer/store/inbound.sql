@@ -91,3 +91,27 @@ where chips.id = $chip_id and contacts.id = $contact_id;
 insert into sends (chip_id, portfolio_id, contact_id, kind, purpose, body, state, plan_day, planned_at, due_at, expires_at)
 values ($chip_id, $portfolio_id, $contact_id, 'reply', 'utility', $body, 'planned', $day, $at, $at, $expires_at)
 returning id;
+
+-- name: add_confirmations -> int
+-- Plans the one answer that confirms an opt-out, for this moment and no later than `within_s` after it. None for who had asked to stop before,
+-- and one a day at the most. Gives the ids.
+insert into sends (
+    chip_id, portfolio_id, contact_id, kind, purpose, body, state, plan_day, planned_at, due_at, expires_at, confirms_at
+)
+select chips.id, chips.portfolio_id, given.contact_id, 'reply', 'utility', $body::jsonb, 'planned', ($at::timestamptz at time zone chips.zone)::date,
+       $at, $at, given.confirms_at + make_interval(secs => $within_s::float8), given.confirms_at
+from unnest($chip_ids::bigint[], $contact_ids::bigint[], $confirms_ats::timestamptz[]) as given (chip_id, contact_id, confirms_at)
+join chips on chips.id = given.chip_id
+join contacts on contacts.id = given.contact_id
+where not exists (
+    select from suppressions
+    where suppressions.lifted_at is null and suppressions.at < given.confirms_at
+      and (suppressions.phone_key = contacts.phone_key or suppressions.user_id = contacts.user_id)
+)
+and not exists (
+    select from sends
+    where sends.contact_id = given.contact_id and sends.confirms_at > given.confirms_at - interval '1 day'
+)
+order by given.contact_id
+on conflict do nothing
+returning id;

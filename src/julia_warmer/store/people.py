@@ -207,11 +207,18 @@ async def withdraw(
     await queries.stop_people.execute(conn, contact_ids=ids, purposes=purposes, by_platform=by_platform, ats=ats, at=at)
 
 
-async def cancel_sends(conn: Connection, purposes: Mapping[int, str], *, reason: str, at: datetime) -> list[int]:
-    """Cancel what is planned or claimed for these contacts, for a purpose or for `all`; returns the sends."""
+async def cancel_sends(
+    conn: Connection, purposes: Mapping[int, str], *, reason: str, at: datetime, confirmations: bool = False
+) -> list[int]:
+    """Cancel what is planned or claimed for these contacts, for a purpose or for `all`; returns the sends.
+
+    The confirmation of a stop goes on, unless `confirmations` says that it is to be cancelled too.
+    """
     if not purposes:
         return []
-    rows = await queries.cancel_sends.fetch(conn, contact_ids=list(purposes), purposes=list(purposes.values()), reason=reason, at=at)
+    rows = await queries.cancel_sends.fetch(
+        conn, contact_ids=list(purposes), purposes=list(purposes.values()), reason=reason, confirmations=confirmations, at=at
+    )
     return [row["id"] for row in rows]
 
 

@@ -105,7 +105,7 @@ from (
 where contacts.id = given.contact_id;
 
 -- name: cancel_sends -> int
--- Takes back what was planned or claimed for people who asked to stop: marketing only, or all of it. Gives the ids.
+-- Takes back what was planned or claimed for people who asked to stop: marketing only, or all of it but the one confirmation. Gives the ids.
 with given as (
     select contact_id, purpose from unnest($contact_ids::bigint[], $purposes::text[]) as given (contact_id, purpose)
 ),
@@ -119,7 +119,7 @@ planned as (
     select sends.id
     from given
     join sends on sends.contact_id = given.contact_id and sends.kind = 'reply' and sends.state in ('planned', 'claimed')
-        and given.purpose in ('all', sends.purpose)
+        and given.purpose in ('all', sends.purpose) and (sends.confirms_at is null or $confirmations::boolean)
 ),
 open as (
     select sends.id

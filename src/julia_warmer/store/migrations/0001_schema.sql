@@ -304,6 +304,7 @@ create table warmer.sends (
     code         integer,
     replied_at   timestamptz,
     opted_out_at timestamptz,
+    confirms_at  timestamptz,                    -- the moment of the opt-out that this reply confirms: the one message after it
     category     text,                           -- what Meta priced it as
     pricing_type text
 );
@@ -311,6 +312,7 @@ create unique index sends_message_id on warmer.sends (message_id) where message_
 -- One campaign message at a time to a person, over all chips and campaigns.
 create unique index sends_one_open on warmer.sends (contact_id) where kind = 'campaign' and state in ('planned', 'claimed', 'calling');
 create index sends_open_reply on warmer.sends (contact_id) where kind = 'reply' and state in ('planned', 'claimed', 'calling');
+create unique index sends_confirms on warmer.sends (contact_id, confirms_at) where confirms_at is not null;
 create index sends_due on warmer.sends (portfolio_id, due_at) where state = 'planned';
 create index sends_due_chip on warmer.sends (chip_id, kind, due_at, id) where state = 'planned';
 create index sends_ending on warmer.sends (expires_at) where state = 'planned';
