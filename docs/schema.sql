@@ -315,6 +315,7 @@ create table warmer.contacts (
     may_utility boolean default false not null,
     stopped_at timestamptz,
     platform_stopped_at timestamptz,
+    merged_into bigint,
     questioned_at timestamptz,
     undeliverable_at timestamptz,
     cooldown_until timestamptz,
@@ -328,10 +329,12 @@ create table warmer.contacts (
     erased_at timestamptz,
     constraint contacts_pkey primary key (id),
     constraint contacts_phone_key_key unique (phone_key),
-    constraint contacts_chip_id_fkey foreign key (chip_id) references warmer.chips(id)
+    constraint contacts_chip_id_fkey foreign key (chip_id) references warmer.chips(id),
+    constraint contacts_merged_into_fkey foreign key (merged_into) references warmer.contacts(id)
 );
 create index contacts_chip on warmer.contacts using btree (chip_id, audience, engagement desc, opted_in_at desc, id) where (chip_id is not null);
 create index contacts_erased on warmer.contacts using btree (id) where (erased_at is not null);
+create index contacts_merged on warmer.contacts using btree (merged_into) where (merged_into is not null);
 create index contacts_pool on warmer.contacts using btree (audience, engagement desc, opted_in_at desc, id) where ((chip_id is null) and (may_marketing or may_utility) and (stopped_at is null) and (undeliverable_at is null));
 create unique index contacts_user_id on warmer.contacts using btree (user_id) where (user_id is not null);
 create index contacts_wa_id on warmer.contacts using btree (wa_id) where (wa_id is not null);

@@ -12,7 +12,7 @@ from julia_warmer.core.phone import SAO_PAULO, digits_of, key_of
 from julia_warmer.engine.erased import KEPT_OF_BODY, find_all, hashed, without_names
 from julia_warmer.engine.journal import Journal, JournalError
 from julia_warmer.engine.requests import FIRST, Asked, key_of_alert
-from julia_warmer.store import contacts, erasure, people, platform, requests
+from julia_warmer.store import contacts, erasure, merges, people, platform, requests
 from julia_warmer.store.audit import record_act
 from julia_warmer.store.db import Connection
 from julia_warmer.store.erasure import Erasable, MessageId, Suppressed
@@ -61,6 +61,7 @@ async def erase_person(conn: Connection, phone: str, *, seal: Seal, at: datetime
     await contacts.wait_turn(conn)  # an import that has looked for erased people already must not bring this one back
     wanted = Names(phone_key=key_of(phone), wa_id=digits_of(phone))
     ((names, ids),) = await find_all(conn, [wanted], seal)
+    ids = await _with_kin(conn, ids)
     rows = [row for row in await erasure.lock_erasable(conn, ids) if row.erased_at is None]
     person = person_of(phone, seal)
     if ids and not rows:
@@ -68,6 +69,12 @@ async def erase_person(conn: Connection, phone: str, *, seal: Seal, at: datetime
     if not rows:
         return await _erase_unknown(conn, names, person, seal, at=at, by=by, why=why)
     return await _erase(conn, rows, person, seal, at=at, by=by, why=why)
+
+
+async def _with_kin(conn: Connection, ids: Sequence[int]) -> list[int]:
+    """With the other contacts of the same person: number changes left them."""
+    kin = await merges.list_kin(conn, ids)
+    return sorted({*ids, *(one for others in kin.values() for one in others)})
 
 
 async def erase_contact(conn: Connection, contact_id: int, person: str, *, seal: Seal, at: datetime, by: str, why: str) -> Erased:

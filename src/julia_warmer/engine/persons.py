@@ -4,7 +4,7 @@ Requests to stop are not its business: they acted before the 200, in `engine/urg
 """
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 from julia_warmer.cloud.codes import CODES
@@ -12,9 +12,10 @@ from julia_warmer.core import fold
 from julia_warmer.core.events import Event, MessageReceived, NumberChanged, OptInResumed, OptOutRequested, SignupReceived, StatusFact
 from julia_warmer.core.phone import SAO_PAULO, e164_with_ninth
 from julia_warmer.engine.erased import find_all, hashed
+from julia_warmer.engine.merge import merge_people
 from julia_warmer.engine.questions import adopt_questions
 from julia_warmer.engine.scene import Scene, names_in, new_names_in
-from julia_warmer.store import contacts, erasure, people
+from julia_warmer.store import contacts, erasure, merges, people
 from julia_warmer.store.consents import seal_private
 from julia_warmer.store.db import Connection
 from julia_warmer.store.facts import Moved
@@ -53,8 +54,9 @@ async def judge_people(
 
 
 async def rename_people(conn: Connection, new: Sequence[Event], scene: Scene, *, seal: Seal, at: datetime) -> None:
-    """Keep how the platform names people, and let stops follow them to their new names."""
+    """Keep how the platform names people, let stops follow them to their new names, and make one of two who turn out to be one."""
     learned = _learned(new, scene)
+    await _merge_named(conn, learned, at=at)
     await people.name_people(conn, learned, at=at)
     met = [contact_id for contact_id, names in learned.items() if names.user_id]
     for event in new:
@@ -62,9 +64,20 @@ async def rename_people(conn: Connection, new: Sequence[Event], scene: Scene, *,
             met += await (_move_erased(conn, event, scene, seal, at=at) if scene.is_erased(event) else _move(conn, event, scene, at=at))
     await adopt_questions(conn, sorted(set(met)), at=at)
     stopped = await people.stop_suppressed(conn, sorted(set(met)), at=at)
+    stopped |= await merges.spread_stops(conn, sorted(stopped), at=at)
     if stopped:
         await contacts.refresh_standing(conn, sorted(stopped), at=at)
         await people.cancel_sends(conn, stopped, reason="asked to stop", at=at)
+
+
+async def _merge_named(conn: Connection, learned: Mapping[int, Names], *, at: datetime) -> None:
+    """A user id is one person's: whoever else had it is the person whom the platform calls so now."""
+    named = [(contact_id, names) for contact_id, names in learned.items() if names.user_id]
+    for (contact_id, names), fitting in zip(
+        named, await people.find_people(conn, [Names(user_id=names.user_id) for _, names in named]), strict=True
+    ):
+        if others := [one for one in fitting if one != contact_id]:
+            await merge_people(conn, others, contact_id, user_id=names.user_id, why="the platform has one user id for both", at=at)
 
 
 def _learned(new: Sequence[Event], scene: Scene) -> dict[int, Names]:
@@ -94,6 +107,14 @@ async def _move(conn: Connection, event: NumberChanged, scene: Scene, *, at: dat
     await people.copy_suppressions(conn, old=old, new=new)
     if person is None or (new.phone_key == person.phone_key and new.user_id in (None, person.user_id)):
         return []
+    (taken,) = await people.find_people(conn, [new])
+    others = [one for one in taken if one != person.id]
+    locked = await people.lock_people(conn, others)
+    if others and not any(one.is_erased for one in locked.values()):
+        into = next((one for one in others if locked[one].phone_key == new.phone_key), person.id)
+        group = [one for one in (person.id, *others) if one != into]
+        await merge_people(conn, group, into, user_id=new.user_id, why="the platform said that the number changed", at=at)
+        return [into]
     phone = e164_with_ninth(new.wa_id) if new.wa_id else None
     moved = await people.move_person(conn, person.id, phone=phone, names=new, at=at)
     if moved.taken is None:

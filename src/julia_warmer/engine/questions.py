@@ -11,6 +11,7 @@ from enum import StrEnum
 from julia_warmer.core.events import OptOutDoubted, OptOutRequested, OptOutSource
 from julia_warmer.engine.erased import find_all
 from julia_warmer.engine.errors import Conflict, NotFound
+from julia_warmer.engine.merge import kin_of
 from julia_warmer.engine.scene import names_of
 from julia_warmer.engine.urgent import stop_people
 from julia_warmer.store import people, platform
@@ -40,6 +41,8 @@ async def doubt_people(conn: Connection, doubts: Sequence[OptOutDoubted], *, sea
     """
     found = [fitting for _, fitting in await find_all(conn, [names_of(doubt.phone, doubt.user_id) for doubt in doubts], seal)]
     locked = await people.lock_people(conn, sorted({contact_id for fitting in found for contact_id in fitting}))
+    kin = await kin_of(conn, locked)
+    found = [[*fitting, *(one for contact_id in fitting for one in kin.get(contact_id, {}) if one not in fitting)] for fitting in found]
     new = [
         NewQuestion(
             contact_id=contact_id,
@@ -56,7 +59,7 @@ async def doubt_people(conn: Connection, doubts: Sequence[OptOutDoubted], *, sea
     ]
     asked = await store.add_questions(conn, new, at=at)
     await _let_wait(conn, sorted({one.contact_id for one in asked if one.contact_id is not None}), at=at)
-    calling = await people.list_calling(conn, sorted(locked))
+    calling = await people.list_calling(conn, sorted({contact_id for fitting in found for contact_id in fitting}))
     return [tuple(call.id for call in calling if call.contact_id in fitting) for fitting in found]
 
 

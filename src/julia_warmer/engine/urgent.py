@@ -3,8 +3,8 @@
 Locks in the order of all: portfolios, chips, contacts. It must not know how facts are counted; `engine/effects` does that later.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from julia_warmer.core import hard, pauses
@@ -13,6 +13,7 @@ from julia_warmer.core.events import Event, MessageFailed, OptOutDoubted, OptOut
 from julia_warmer.core.hard import Stop
 from julia_warmer.core.model import ChipState, ChipStatus, Pause
 from julia_warmer.engine.erased import find_all, hashed
+from julia_warmer.engine.merge import kin_of
 from julia_warmer.engine.scene import Places, find_places, find_sends_of, names_of
 from julia_warmer.store import contacts, people, platform, questions
 from julia_warmer.store.audit import record_act
@@ -169,6 +170,9 @@ async def stop_people(
     if seal is not None:  # somebody may have been erased since they were found
         names = [hashed(one, seal) if _any_erased(ids, locked) else one for one, ids in zip(names, found, strict=True)]
     asked = [_opt_outs(request, name, ids, locked) for request, name, ids in zip(requests, names, found, strict=True)]
+    kin = await kin_of(conn, locked)
+    asked = [_with_kin(of_request, kin) for of_request in asked]
+    locked |= {one: person for others in kin.values() for one, person in others.items()}
     new = await people.drop_recorded(conn, [one for of_request in asked for one in of_request])
     await people.add_suppressions(conn, new)
     await people.withdraw(conn, new, {person.id: person.secret for person in locked.values()}, seal=seal, at=at, by=by)
@@ -180,8 +184,24 @@ async def stop_people(
     written = {id(one) for one in new}
     return [
         OptedOut(any(id(one) in written for one in of_request), tuple(call.id for call in calling if call.contact_id in ids))
-        for of_request, ids in zip(asked, found, strict=True)
+        for of_request, ids in zip(asked, [_ids(of_request, ids) for of_request, ids in zip(asked, found, strict=True)], strict=True)
     ]
+
+
+def _with_kin(asked: Sequence[OptOut], kin: Mapping[int, Mapping[int, people.Person]]) -> list[OptOut]:
+    """The requests also for the other contacts of the same people: a stop is the person's, whichever number it came from."""
+    more = {
+        person.id: replace(one, contact_id=person.id, phone_key=person.phone_key, user_id=person.user_id)
+        for one in asked
+        if one.contact_id is not None
+        for person in kin.get(one.contact_id, {}).values()
+    }
+    known = {one.contact_id for one in asked}
+    return [*asked, *(one for contact_id, one in more.items() if contact_id not in known)]
+
+
+def _ids(asked: Sequence[OptOut], found: Sequence[int]) -> set[int]:
+    return {*found, *(one.contact_id for one in asked if one.contact_id is not None)}
 
 
 def _any_erased(ids: Sequence[int], locked: dict[int, people.Person]) -> bool:

@@ -181,7 +181,7 @@ for no key update of contacts;
 with candidate as materialized (
     select sends.id, sends.kind, sends.purpose, sends.chip_id, sends.contact_id, sends.portfolio_id, sends.due_at, sends.expires_at,
            contacts.phone_key, contacts.user_id, contacts.chip_id as home_chip_id, contacts.stopped_at, contacts.platform_stopped_at,
-           contacts.questioned_at, sends.confirms_at,
+           contacts.questioned_at, contacts.merged_into, sends.confirms_at,
            contacts.undeliverable_at, contacts.cooldown_until, conversations.window_until, conversations.last_sent_at,
            campaigns.ttl_h, prices.amount as price, hours.opens_at, contacts.name, campaigns.parameters::text like '%{name}%' as needs_name,
            sends.kind = 'campaign' and not exists (
@@ -216,6 +216,7 @@ judged as materialized (
                      and suppressions.purpose in ('all', candidate.purpose)
                      and coalesce(suppressions.at < candidate.confirms_at, true)
                ) then 'suppressed'
+               when candidate.merged_into is not null and candidate.kind = 'campaign' then 'is one person with another contact'
                when candidate.undeliverable_at is not null then 'undeliverable'
                when candidate.kind = 'reply' then
                    case when candidate.window_until is null or candidate.window_until <= $at then 'the service window is closed' end

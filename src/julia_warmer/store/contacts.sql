@@ -100,8 +100,8 @@ stopped as (
     group by contacts.id
 )
 update contacts
-set may_marketing = standing.marketing and stopped.id is null and contacts.stopped_at is null and contacts.platform_stopped_at is null,
-    may_utility = standing.utility and not coalesce(stopped.everything, false) and contacts.stopped_at is null,
+set may_marketing = standing.marketing and contacts.merged_into is null and stopped.id is null and contacts.stopped_at is null and contacts.platform_stopped_at is null,
+    may_utility = standing.utility and contacts.merged_into is null and not coalesce(stopped.everything, false) and contacts.stopped_at is null,
     opted_in_at = greatest(contacts.opted_in_at, standing.granted_at),
     updated_at = $at
 from standing

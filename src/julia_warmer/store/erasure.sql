@@ -40,7 +40,7 @@ set phone = '',
     end,
     name = null, zone = $zone, audience = '', chip_id = null, assigned_at = null, opted_in_at = null, engagement = 0, scored = false,
     may_marketing = false, may_utility = false, stopped_at = $at, platform_stopped_at = null, undeliverable_at = null,
-    cooldown_until = null, cooldowns = 0, questioned_at = null, next_marketing_at = null, last_received_at = null, last_accepted_at = null,
+    cooldown_until = null, cooldowns = 0, questioned_at = null, merged_into = null, next_marketing_at = null, last_received_at = null, last_accepted_at = null,
     secret = null, erased_at = $at, updated_at = $at
 from unnest($ids::bigint[], $phone_keys::text[], $wa_ids::text[], $user_ids::text[]) as given (id, phone_key, wa_id, user_id)
 where contacts.id = given.id;

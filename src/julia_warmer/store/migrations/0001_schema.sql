@@ -124,6 +124,7 @@ create table warmer.contacts (
     may_utility       boolean not null default false,
     stopped_at        timestamptz,               -- a person's own STOP; only a new grant ends it
     platform_stopped_at timestamptz,             -- WhatsApp's marketing switch
+    merged_into       bigint references warmer.contacts,   -- the same person is this contact now: nothing is sent here, see store/merges.sql
     questioned_at     timestamptz,               -- may have asked to stop: no marketing until a person answers (`questions`)
     undeliverable_at  timestamptz,
     cooldown_until    timestamptz,               -- 131049: no marketing before
@@ -143,6 +144,7 @@ create unique index contacts_user_id on warmer.contacts (user_id) where user_id 
 create index contacts_wa_id on warmer.contacts (wa_id) where wa_id is not null;
 create index contacts_pool on warmer.contacts (audience, engagement desc, opted_in_at desc, id)
     where chip_id is null and (may_marketing or may_utility) and stopped_at is null and undeliverable_at is null;
+create index contacts_merged on warmer.contacts (merged_into) where merged_into is not null;
 create index contacts_zone on warmer.contacts (zone);   -- which zones there are, without reading everybody
 create index contacts_chip on warmer.contacts (chip_id, audience, engagement desc, opted_in_at desc, id) where chip_id is not null;
 
