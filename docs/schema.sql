@@ -778,6 +778,19 @@ create table warmer.slots_reopened (
     portfolio_id bigint not null
 );
 
+create table warmer.source_holds (
+    id bigint generated always as identity not null,
+    source text not null,
+    reason text not null,
+    at timestamptz not null,
+    by text not null,
+    released_at timestamptz,
+    released_by text,
+    released_why text,
+    constraint source_holds_pkey primary key (id)
+);
+create unique index source_holds_open on warmer.source_holds using btree (source) where (released_at is null);
+
 create table warmer.spools (
     id text not null,
     holder text not null,
@@ -1033,6 +1046,7 @@ grant delete, insert, select, update on warmer.sends to warmer_app;
 grant delete, insert, select, update on warmer.shadow_chips to warmer_app;
 grant delete, insert, select, update on warmer.shadow_decisions to warmer_app;
 grant delete, insert, select, update on warmer.slots_reopened to warmer_app;
+grant delete, insert, select, update on warmer.source_holds to warmer_app;
 grant delete, insert, select, update on warmer.spools to warmer_app;
 grant delete, insert, select, update on warmer.stops to warmer_app;
 grant delete, insert, select, update on warmer.suppressions to warmer_app;
@@ -1062,6 +1076,7 @@ grant usage on sequence warmer.questions_id_seq to warmer_app;
 grant usage on sequence warmer.requests_id_seq to warmer_app;
 grant usage on sequence warmer.routes_id_seq to warmer_app;
 grant usage on sequence warmer.sends_id_seq to warmer_app;
+grant usage on sequence warmer.source_holds_id_seq to warmer_app;
 grant usage on sequence warmer.stops_id_seq to warmer_app;
 grant usage on sequence warmer.suppressions_id_seq to warmer_app;
 grant usage on sequence warmer.templates_id_seq to warmer_app;

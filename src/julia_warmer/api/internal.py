@@ -14,6 +14,7 @@ from julia_warmer.api import (
     accounts,
     campaigns,
     chips,
+    consents,
     desk,
     explain,
     overview,
@@ -23,6 +24,7 @@ from julia_warmer.api import (
     reference,
     rights,
     routes,
+    story,
     suppressions,
 )
 from julia_warmer.api.access import Key, KeyCheck, check_table, settings_keys
@@ -41,8 +43,10 @@ ROUTERS = (
     campaigns.router,
     routes.router,
     people.router,
+    story.router,
     rights.router,
     suppressions.router,
+    consents.router,
     desk.router,
     questions.router,
     reference.router,

@@ -1,21 +1,27 @@
 """`warmer consents`: the ledger verified, a person's consents proved, the anchor to keep elsewhere."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Annotated, Any
 
 import typer
 
 from julia_warmer.cli.errors import Misused
-from julia_warmer.cli.forms import AsJson, group, phone_of
+from julia_warmer.cli.forms import AsJson, Why, group, phone_of
 from julia_warmer.cli.opening import Act, do
-from julia_warmer.cli.output import fail, plural, print_facts, print_json, print_table, progress, say
+from julia_warmer.cli.output import fail, plural, print_facts, print_json, print_rows, print_table, progress, say, tell
+from julia_warmer.core.evidence import percent
+from julia_warmer.core.model import Verdict
 from julia_warmer.core.phone import key_of
 from julia_warmer.engine.consents import LEAVES_MAX, Proof, Verified, prove_person, seal_consents, verify_ledger
 from julia_warmer.engine.errors import NotFound
+from julia_warmer.engine.quality import ALL_AGES, SourceQuality, hold_by_hand, judge_sources, release_source
 from julia_warmer.store import contacts
 from julia_warmer.store.consents import read_last_seal
+from julia_warmer.store.quality import SourceCounts
 
 app = group("The ledger of consents: is it whole, and what proves one.")
+Source = Annotated[str, typer.Argument(help="A source of consents, as `quality` lists it.", show_default=False)]
+DOES = {Verdict.PASS: "well", Verdict.FAIL: "badly", Verdict.INCONCLUSIVE: "not sure yet"}
 
 HOW = """How to check it without us: sha256 of a zero byte and the line is the leaf; with each step, sha256 of a one byte, the left hash
 and the right hash; the last one is the seal's root. The seal's chain is sha256 of `seal 1|CHAIN BEFORE|LEAVES|ROOT|MOMENT`."""
@@ -95,6 +101,45 @@ def prove(
         _show(phone, proofs)
     if any(not proof.holds for proof in proofs):
         fail("a row is not what was sealed; `warmer consents verify` names the first one")
+
+
+@app.command()
+def quality(as_json: AsJson = False) -> None:
+    """Show how people take messages by the source of their consent and its age, over 90 days; the worst source first."""
+
+    async def work(act: Act) -> list[SourceQuality]:
+        return await judge_sources(act.conn, policy=await act.policy(), at=act.at)
+
+    def share(count: Callable[[SourceCounts], int], of: Callable[[SourceCounts], int]) -> Callable[[SourceQuality], str]:
+        return lambda row: percent(count(row.counts) / of(row.counts)) if of(row.counts) else "-"
+
+    columns: dict[str, Callable[[SourceQuality], object]] = {
+        "source": lambda row: row.counts.source,
+        "consent's age": lambda row: row.counts.age,
+        "sent": lambda row: row.counts.accepted,
+        "reached": lambda row: row.counts.reached,
+        "answered": share(lambda one: one.replied, lambda one: one.reached),
+        "asked to stop": share(lambda one: one.opted_out, lambda one: one.reached),
+        "undeliverable": share(lambda one: one.undeliverable, lambda one: one.accepted),
+        "limited": share(lambda one: one.limited, lambda one: one.accepted),
+        "does": lambda row: DOES[row.verdict],
+        "held": lambda row: row.held.reason if row.held and row.counts.age == ALL_AGES else None,
+    }
+    print_rows(do(work), columns, title="Consents by source", as_json=as_json, empty="nothing was sent in 90 days")
+
+
+@app.command()
+def hold(source: Source, why: Why, as_json: AsJson = False) -> None:
+    """Plan for nobody of this source any more, until it is released."""
+    do(lambda act: hold_by_hand(act.conn, source, by=act.by, why=why, at=act.at))
+    tell({"source": source, "held": True}, f"nobody of the source {source} is planned for any more", as_json=as_json)
+
+
+@app.command()
+def release(source: Source, why: Why, as_json: AsJson = False) -> None:
+    """Let a held source go on; what its people did until now does not count against it again."""
+    people = do(lambda act: release_source(act.conn, source, by=act.by, why=why, at=act.at))
+    tell({"source": source, "people": people}, f"the source {source} goes on: {plural(people, 'contact')}", as_json=as_json)
 
 
 def _show(phone: str, proofs: Sequence[Proof]) -> None:

@@ -1,5 +1,6 @@
 """`warmer explain`."""
 
+from dataclasses import fields
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated
@@ -16,7 +17,10 @@ from julia_warmer.clock import SystemClock
 from julia_warmer.core.model import ChipStatus
 from julia_warmer.engine.blame import Blamed
 from julia_warmer.engine.closed_days import national_holidays
+from julia_warmer.engine.dossier import gather
+from julia_warmer.engine.errors import NotFound
 from julia_warmer.engine.explain import ChipExplained, WhyNot, explain_chip, why_not_now
+from julia_warmer.engine.story import Story, tell_story
 from julia_warmer.store import views
 
 WITHOUT_SHOWN = 3
@@ -54,16 +58,23 @@ def contact(
     phone: Annotated[str, typer.Argument(metavar="PHONE", help="A number in any notation, such as +55 11 98765-4321.", show_default=False)],
     as_json: AsJson = False,
 ) -> None:
-    """Say why a person is not written to now, and the earliest allowed moment."""
+    """Tell the whole story of a person in order, then why they are not written to now, and the earliest allowed moment."""
     number = phone_of(phone)
 
-    async def work(act: Act) -> WhyNot:
-        return await why_not_now(act.conn, number, at=act.at, policy=await act.policy(), holidays=national_holidays(act.at))
+    async def work(act: Act) -> tuple[WhyNot, Story | None]:
+        why = await why_not_now(act.conn, number, at=act.at, policy=await act.policy(), holidays=national_holidays(act.at))
+        try:
+            held = await gather(act.conn, number, seal=act.seal(), settings=act.settings, at=act.at)
+        except NotFound:
+            return why, None
+        return why, await tell_story(act.conn, held)
 
-    why = do(work)
+    why, story = do(work)
     if as_json:
-        print_json(why)
+        print_json({**{field.name: getattr(why, field.name) for field in fields(why)}, "story": story})
         return
+    if story is not None:
+        _tell(story)
     by = f" by {why.chip}, for {why.campaign}" if why.chip else ""
     if why.binding is None:
         say(f"{number}: nothing stands in the way; the next plan may take this person{by}.")
@@ -74,6 +85,14 @@ def contact(
     if len(why.obstacles) > 1:
         rows = [(one.name, one.sentence, one.until or "does not end by itself") for one in why.obstacles]
         print_table("All that stands in the way", ["what", "why", "until (UTC)"], rows)
+
+
+def _tell(story: Story) -> None:
+    print_table("Story (UTC)", ["at", "what", ""], [(line.at, line.what, line.sentence) for line in story.lines])
+    if not story.whole:
+        say("Older lines are left out; `warmer contacts export` has all that is held.")
+    if story.same_as:
+        say(f"The same person as contact {', '.join(map(str, story.same_as))}: a stop of one is a stop of all.")
 
 
 # ------------------------------------------------------------------ a chip

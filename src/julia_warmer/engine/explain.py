@@ -88,6 +88,8 @@ def _answer(
 def _of_person(person: Person, way: Way | None) -> Iterator[Obstacle]:
     """What stands against writing to this person, by whatever chip; of the purposes, the one of this way counts."""
     purpose = way.purpose if way else "marketing"
+    if person.merged_into is not None:
+        yield Obstacle("merged", f"is the same person as contact {person.merged_into}, who is written to in place of this one")
     if person.stopped_at is not None:
         yield Obstacle("stopped", f"asked to stop on {person.stopped_at:%Y-%m-%d}; only a new consent ends it")
     if person.suppressed_all or (purpose == "marketing" and person.suppressed_marketing):
@@ -100,6 +102,8 @@ def _of_person(person: Person, way: Way | None) -> Iterator[Obstacle]:
         yield Obstacle(
             "question", f"may have asked to stop on {person.questioned_at:%Y-%m-%d}: a person is to say (`warmer desk questions`)"
         )
+    if person.held_source is not None:
+        yield Obstacle("source", f"the source of the consent is held: {person.held_source}")
     if person.undeliverable_at is not None:
         yield Obstacle("undeliverable", f"could not be reached on WhatsApp on {person.undeliverable_at:%Y-%m-%d} (131026)")
     yield from _waits(person, purpose)

@@ -26,6 +26,7 @@ from julia_warmer.engine import (
     forecast,
     intake,
     plan,
+    quality,
     questions,
     requests,
     restore,
@@ -139,6 +140,13 @@ async def _rights(parts: Parts, clock: Clock) -> bool:
     return False
 
 
+async def _quality(parts: Parts, clock: Clock) -> bool:
+    at = clock.now()
+    async with transaction(parts.pool) as conn:
+        await quality.hold_bad_sources(conn, policy=await in_force(conn, parts.policy, at=at), at=at)
+    return False
+
+
 async def _tidy(parts: Parts, clock: Clock) -> bool:
     async with transaction(parts.pool) as conn:
         await upkeep.tidy_up(conn, at=clock.now())
@@ -175,6 +183,7 @@ RHYTHMS: dict[Step, Rhythm] = {
     Step.FOLD: Rhythm(_fold, "23 * * * * 0"),
     Step.SEAL: Rhythm(_seal, "0 * * * * 0"),
     Step.RIGHTS: Rhythm(_rights, "41 * * * * 0"),
+    Step.QUALITY: Rhythm(_quality, "47 * * * * 0", at_start=False),
     Step.TIDY: Rhythm(_tidy, "31 4 * * * 0"),
     Step.FORECAST: Rhythm(_forecast, "41 3-8 * * * 0", at_start=False),  # the small hours in Brazil: it takes processor time
 }

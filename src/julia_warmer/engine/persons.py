@@ -56,7 +56,7 @@ async def judge_people(
 async def rename_people(conn: Connection, new: Sequence[Event], scene: Scene, *, seal: Seal, at: datetime) -> None:
     """Keep how the platform names people, let stops follow them to their new names, and make one of two who turn out to be one."""
     learned = _learned(new, scene)
-    await _merge_named(conn, learned, at=at)
+    await _merge_named(conn, _named(new, scene, learned), at=at)
     await people.name_people(conn, learned, at=at)
     met = [contact_id for contact_id, names in learned.items() if names.user_id]
     for event in new:
@@ -70,14 +70,18 @@ async def rename_people(conn: Connection, new: Sequence[Event], scene: Scene, *,
         await people.cancel_sends(conn, stopped, reason="asked to stop", at=at)
 
 
-async def _merge_named(conn: Connection, learned: Mapping[int, Names], *, at: datetime) -> None:
+def _named(new: Sequence[Event], scene: Scene, learned: Mapping[int, Names]) -> dict[int, str]:
+    """New user ids that people's own facts told; a status may tell an old one."""
+    told = {scene.contact_of(event) for event in new if not isinstance(event, StatusFact)}
+    return {contact_id: names.user_id for contact_id, names in learned.items() if names.user_id and contact_id in told}
+
+
+async def _merge_named(conn: Connection, named: Mapping[int, str], *, at: datetime) -> None:
     """A user id is one person's: whoever else had it is the person whom the platform calls so now."""
-    named = [(contact_id, names) for contact_id, names in learned.items() if names.user_id]
-    for (contact_id, names), fitting in zip(
-        named, await people.find_people(conn, [Names(user_id=names.user_id) for _, names in named]), strict=True
-    ):
+    found = await people.find_people(conn, [Names(user_id=user_id) for user_id in named.values()])
+    for (contact_id, user_id), fitting in zip(named.items(), found, strict=True):
         if others := [one for one in fitting if one != contact_id]:
-            await merge_people(conn, others, contact_id, user_id=names.user_id, why="the platform has one user id for both", at=at)
+            await merge_people(conn, others, contact_id, user_id=user_id, why="the platform has one user id for both", at=at)
 
 
 def _learned(new: Sequence[Event], scene: Scene) -> dict[int, Names]:

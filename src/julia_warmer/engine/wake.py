@@ -30,6 +30,7 @@ class Step(StrEnum):
     FOLD = "fold"
     SEAL = "seal"
     RIGHTS = "rights"
+    QUALITY = "quality"
     TIDY = "tidy"
     FORECAST = "forecast"
 

@@ -25,7 +25,9 @@ class Person:
     undeliverable_at: datetime | None
     cooldown_until: datetime | None
     questioned_at: datetime | None
+    merged_into: int | None
     next_marketing_at: datetime | None
+    held_source: str | None
     suppressed_all: bool
     suppressed_marketing: bool
     utility_sent_at: datetime | None  # the message that fills the day's cap; None: there is room

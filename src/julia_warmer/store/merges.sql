@@ -39,6 +39,7 @@ set user_id = coalesce($user_id::text, contacts.user_id),
     next_marketing_at = group_of.next_marketing_at,
     last_received_at = group_of.last_received_at,
     last_accepted_at = group_of.last_accepted_at,
+    undeliverable_at = case when contacts.merged_into is null then contacts.undeliverable_at end,   -- they are back at this number
     merged_into = null,
     updated_at = $at
 from (
@@ -54,9 +55,9 @@ from (
 where contacts.id = $into::bigint;
 
 -- name: leave_contacts -> none
--- The others are that person's too: nothing is sent to them.
+-- The others are that person's too: nothing is sent to them, as to any number that was left.
 update contacts
-set merged_into = $into::bigint, may_marketing = false, may_utility = false, updated_at = $at
+set merged_into = $into::bigint, undeliverable_at = $at, may_marketing = false, may_utility = false, updated_at = $at
 where contacts.id = any($ids::bigint[]) and contacts.id <> $into;
 
 -- name: carry_consents -> int

@@ -140,6 +140,11 @@ async def list_questions(conn: Connection, *, open_only: bool, after: int = 0, l
     return await queries.list_questions.fetch_as(QuestionRow, conn, open_only=open_only, after=after, limit=limit)
 
 
+async def list_of(conn: Connection, contact_id: int, *, limit: int) -> list[QuestionRow]:
+    """All questions about one contact, oldest first."""
+    return await queries.list_of_person.fetch_as(QuestionRow, conn, contact_id=contact_id, limit=limit)
+
+
 async def count_open(conn: Connection) -> Waiting:
     """What waits for a person's answer."""
     waiting = await queries.count_open.fetchrow_as(Waiting, conn)

@@ -76,6 +76,19 @@ where questions.id > $after and (questions.answered_at is null or not $open_only
 order by questions.id
 limit $limit;
 
+-- name: list_of_person -> QuestionRow
+-- All that was ever asked about one person, oldest first.
+select questions.id, questions.contact_id, contacts.phone, contacts.name, questions.chip_id, chips.name as chip, questions.message_id,
+       questions.source, questions.purpose, questions.rule, received.text as sealed, questions.at, questions.answer, questions.answered_at,
+       questions.answered_by, questions.answered_why
+from questions
+left join contacts on contacts.id = questions.contact_id
+left join chips on chips.id = questions.chip_id
+left join received on received.message_id = questions.message_id
+where questions.contact_id = $contact_id
+order by questions.id
+limit $limit;
+
 -- name: count_open -> Waiting
 -- How many questions wait for an answer, and since when the first.
 select count(*) as number, min(questions.opened_at) as since from questions where questions.answered_at is null;

@@ -616,6 +616,19 @@ create table warmer.questions (
 create index questions_open on warmer.questions (id) where answered_at is null;
 create index questions_contact on warmer.questions (contact_id) where contact_id is not null;
 
+-- Sources of consent of which nobody is planned for: their people complain too often. A person releases.
+create table warmer.source_holds (
+    id           bigint generated always as identity primary key,
+    source       text not null,
+    reason       text not null,
+    at           timestamptz not null,
+    by           text not null,                  -- a person, or 'policy'
+    released_at  timestamptz,
+    released_by  text,
+    released_why text
+);
+create unique index source_holds_open on warmer.source_holds (source) where released_at is null;
+
 -- ---------------------------------------------------------------- the owner's hand
 
 create table warmer.stops (
