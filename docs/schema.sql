@@ -774,6 +774,25 @@ create table warmer.shadow_decisions (
 create index shadow_decisions_at on warmer.shadow_decisions using brin (at);
 create index shadow_decisions_chip on warmer.shadow_decisions using btree (chip_id, at desc);
 
+create table warmer.signups (
+    id bigint generated always as identity not null,
+    signup_id text not null,
+    account_id bigint not null,
+    version integer not null,
+    message text,
+    confirmation text,
+    privacy_url text,
+    website_url text,
+    promo_code text,
+    name text,
+    text_digest bytea not null,
+    since timestamptz not null,
+    constraint signups_pkey primary key (id),
+    constraint signups_signup_id_version_key unique (signup_id, version),
+    constraint signups_account_id_fkey foreign key (account_id) references warmer.accounts(id),
+    constraint signups_text_digest_fkey foreign key (text_digest) references warmer.consent_texts(digest)
+);
+
 create table warmer.slots_reopened (
     portfolio_id bigint not null
 );
@@ -1045,6 +1064,7 @@ grant delete, insert, select, update on warmer.routes to warmer_app;
 grant delete, insert, select, update on warmer.sends to warmer_app;
 grant delete, insert, select, update on warmer.shadow_chips to warmer_app;
 grant delete, insert, select, update on warmer.shadow_decisions to warmer_app;
+grant delete, insert, select, update on warmer.signups to warmer_app;
 grant delete, insert, select, update on warmer.slots_reopened to warmer_app;
 grant delete, insert, select, update on warmer.source_holds to warmer_app;
 grant delete, insert, select, update on warmer.spools to warmer_app;
@@ -1076,6 +1096,7 @@ grant usage on sequence warmer.questions_id_seq to warmer_app;
 grant usage on sequence warmer.requests_id_seq to warmer_app;
 grant usage on sequence warmer.routes_id_seq to warmer_app;
 grant usage on sequence warmer.sends_id_seq to warmer_app;
+grant usage on sequence warmer.signups_id_seq to warmer_app;
 grant usage on sequence warmer.source_holds_id_seq to warmer_app;
 grant usage on sequence warmer.stops_id_seq to warmer_app;
 grant usage on sequence warmer.suppressions_id_seq to warmer_app;

@@ -45,10 +45,10 @@ async def add_crowd(
     )
     campaign, template = [await db.pool.fetchval(f"select min(id) from {table}") for table in ("campaigns", "templates")]
     await db.pool.execute(
-        """insert into sends (chip_id, portfolio_id, contact_id, campaign_id, template_row, kind, purpose, state, plan_day, planned_at, due_at,
-                              expires_at, accepted_at, delivered_at, opted_out_at)
-        select chips.id, chips.portfolio_id, one.id, $2, $3, 'campaign', 'marketing', 'delivered', $4::timestamptz::date, $4, $4, $4, $4, $4,
-               case when one.nth <= $5 then $4::timestamptz end
+        """insert into sends (chip_id, portfolio_id, contact_id, campaign_id, template_row, kind, purpose, state, plan_day,
+                              planned_at, due_at, expires_at, accepted_at, delivered_at, opted_out_at)
+        select chips.id, chips.portfolio_id, one.id, $2, $3, 'campaign', 'marketing', 'delivered', $4::timestamptz::date,
+               $4, $4, $4, $4, $4, case when one.nth <= $5 then $4::timestamptz end
         from unnest($1::bigint[]) with ordinality as one (id, nth)
         cross join lateral (select id, portfolio_id from chips order by id limit 1) as chips""",
         ids,

@@ -30,7 +30,7 @@ from julia_warmer.cloud.answers import (
 )
 from julia_warmer.cloud.codes import TOKEN_UNFIT
 from julia_warmer.cloud.encode import Body
-from julia_warmer.cloud.nodes import Account, BusinessProfile, Created, PhoneNumber, Template, Usage
+from julia_warmer.cloud.nodes import Account, BusinessProfile, Created, PhoneNumber, SignupNode, Template, Usage
 from julia_warmer.core.errors import WarmerError
 
 GRAPH = "https://graph.facebook.com"
@@ -173,6 +173,24 @@ class GraphClient:
     async def unpause_template(self, template_id: str, token: str) -> Done | Failure:
         """Lift a pause that pacing caused; other pauses lift themselves."""
         return await self._do("POST", _node(template_id, "unpause"), token)
+
+    # ---------------------------------------------------------------- sign-up links
+
+    async def create_signup(self, account_id: str, body: Body, token: str) -> SignupNode | Failure:
+        """Make an In-App Signup link (`encode.new_signup`); the answer tells its id."""
+        return await self._read("POST", _node(account_id, "signups"), token, nodes.read_signup, body=body)
+
+    async def read_signups(self, account_id: str, token: str) -> tuple[SignupNode, ...] | Failure:
+        """All sign-up links of an account, over all pages."""
+        return await self._list(_node(account_id, "signups"), token, nodes.SIGNUP_FIELDS, nodes.read_signup)
+
+    async def read_signup(self, signup_id: str, token: str) -> SignupNode | Failure:
+        """One sign-up link."""
+        return await self._read("GET", f"signups/{_node(signup_id)}", token, nodes.read_signup, params={"fields": nodes.SIGNUP_FIELDS})
+
+    async def update_signup(self, signup_id: str, body: Body, token: str) -> Done | Failure:
+        """Change what a sign-up link says."""
+        return await self._do("POST", f"signups/{_node(signup_id)}", token, body=body)
 
     # ---------------------------------------------------------------- asking
 

@@ -16,6 +16,7 @@ Body = dict[str, Any]
 
 TEXT_MAX = 4096
 CAPTION_MAX = 1024
+SIGNUP_TEXT_MAX = 300
 PARAMETER_MAX = 1024
 OURS_MAX = 512
 BUTTONS_MAX = 3
@@ -185,6 +186,39 @@ def mark_read(message_id: str, *, typing: bool = False) -> Body:
     """Mark a received message, and those before it, as read; `typing` also shows the indicator, until the answer or for 25 s."""
     body: Body = {"messaging_product": "whatsapp", "status": "read", "message_id": _filled("message id", message_id, OURS_MAX)}
     return body | {"typing_indicator": {"type": "text"}} if typing else body
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignupWording:
+    """What an In-App Signup link says (In-App Signup, 2026-07-03)."""
+
+    message: str  # what the person agrees to
+    confirmation: str  # what they get when they did
+    privacy_url: str
+    website_url: str | None = None
+    promo_code: str | None = None
+    name: str | None = None
+    terms: str | None = None  # address of the terms that you accept; Meta asks for it
+
+
+def new_signup(wording: SignupWording) -> Body:
+    """A sign-up link, new or changed. Raises WrongMessage for what the platform would not take."""
+    for name, text in (("message", wording.message), ("confirmation", wording.confirmation)):
+        if not 1 <= len(text) <= SIGNUP_TEXT_MAX:
+            raise WrongMessage(f"the {name} of a sign-up link is 1 to {SIGNUP_TEXT_MAX} characters, not {len(text)}")
+    for url in (wording.privacy_url, wording.website_url, wording.terms):
+        if url is not None and not url.startswith("https://"):
+            raise WrongMessage(f"{url} is no address of a sign-up link: it begins with https://")
+    body: Body = {
+        "signup_message": wording.message,
+        "confirmation_message": wording.confirmation,
+        "privacy_policy_url": wording.privacy_url,
+        "website_url": wording.website_url,
+        "promo_code": wording.promo_code,
+        "display_name": wording.name,
+        "policy": {"tos": wording.terms, "accepted": True} if wording.terms else None,
+    }
+    return {name: value for name, value in body.items() if value is not None}
 
 
 def new_template(

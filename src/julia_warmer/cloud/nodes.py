@@ -20,6 +20,7 @@ ACCOUNT_FIELDS = (
     "whatsapp_business_manager_messaging_limit"
 )
 TEMPLATE_FIELDS = "id,name,language,status,category,previous_category,quality_score,rejected_reason,parameter_format,components"
+SIGNUP_FIELDS = "id,signup_message,confirmation_message,privacy_policy_url,website_url,promo_code,display_name"
 PROFILE_FIELDS = "about,address,description,email,profile_picture_url,websites,vertical"
 
 
@@ -104,6 +105,19 @@ class Created:
     id: str
     status: str
     category: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignupNode:
+    """An In-App Signup link (In-App Signup, 2026-07-03)."""
+
+    id: str
+    message: str | None
+    confirmation: str | None
+    privacy_url: str | None
+    website_url: str | None
+    promo_code: str | None
+    name: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -200,6 +214,19 @@ def read_created(node: Json) -> Created:
     """Raises wire.Unreadable without an id."""
     return Created(
         id=wire.ident(node.get("id"), "id"), status=wire.upper(node.get("status")) or "UNKNOWN", category=wire.upper(node.get("category"))
+    )
+
+
+def read_signup(node: Json) -> SignupNode:
+    """Raises wire.Unreadable without an id. What was just made tells its id alone."""
+    return SignupNode(
+        id=wire.ident(node.get("id") or node.get("signup_id"), "id"),
+        message=wire.text(node.get("signup_message")),
+        confirmation=wire.text(node.get("confirmation_message")),
+        privacy_url=wire.text(node.get("privacy_policy_url")),
+        website_url=wire.text(node.get("website_url")),
+        promo_code=wire.text(node.get("promo_code")),
+        name=wire.text(node.get("display_name")),
     )
 
 

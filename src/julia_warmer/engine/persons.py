@@ -21,6 +21,7 @@ from julia_warmer.store.db import Connection
 from julia_warmer.store.facts import Moved
 from julia_warmer.store.people import PLATFORM_SOURCES, Names, Warmth
 from julia_warmer.store.seal import Seal
+from julia_warmer.store.signups import find_texts
 
 SINCE_MAX = timedelta(days=16)  # how far back earlier facts may still matter: twice the longest delay of a webhook
 ENGAGEMENT_WEIGHT = 4.0  # the engagement that a contact was imported with counts like so many messages
@@ -152,8 +153,13 @@ async def resume_people(conn: Connection, new: Sequence[Event], scene: Scene, *,
         and (contact_id := scene.contact_of(event)) in scene.persons
         and contact_id is not None
     }
-    privates = [seal_private({"signup_id": signup_id}, scene.persons[contact_id].secret, seal) for contact_id, signup_id in signups]
-    await people.sign_up(conn, [key[0] for key in signups], privates, list(signups.values()), at=at)
+    texts = await find_texts(conn, [(signup_id, said_at) for (_, signup_id), said_at in signups.items()])
+    privates = [
+        seal_private({"signup_id": signup_id} | ({"signup_version": text.version} if text else {}), scene.persons[contact_id].secret, seal)
+        for (contact_id, signup_id), text in zip(signups, texts, strict=True)
+    ]
+    digests = [text.text_digest if text else None for text in texts]
+    await people.sign_up(conn, [key[0] for key in signups], privates, list(signups.values()), text_digests=digests, at=at)
     switched = {
         contact_id
         for event in new

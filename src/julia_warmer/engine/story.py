@@ -1,7 +1,7 @@
 """The story of one person in the order of time: what they allowed, what they were sent and why not, what they wrote, what held it up.
 
-Made from what is held about them (`engine/dossier`) with their questions and merges; nothing is decided here. Texts come as the dossier opened
-them: who may read it is not this module's business.
+Made from what is held about them (`engine/dossier`) with their questions and merges; nothing is decided here. Texts come as the dossier
+opened them: who may read it is not this module's business.
 """
 
 from collections.abc import Iterator, Sequence

@@ -10,7 +10,7 @@ from pathlib import Path
 from aiohttp import web
 
 from julia_warmer.clock import Clock
-from julia_warmer.sandbox import control, messages, nodes, templates
+from julia_warmer.sandbox import control, messages, nodes, signups, templates
 from julia_warmer.sandbox.bench import SHELF, Bench, Shelf, bench_of
 from julia_warmer.sandbox.graph import GraphError
 from julia_warmer.sandbox.spec import WorldSpec
@@ -115,6 +115,10 @@ def graph_routes() -> list[web.RouteDef]:
         web.get(f"{v}{node}/subscribed_apps", nodes.get_subscriptions),
         web.post(f"{v}{node}/subscribed_apps", nodes.post_subscription),
         web.delete(f"{v}{node}/subscribed_apps", nodes.delete_subscription),
+        web.get(f"{v}/signups{node}", signups.get_one),
+        web.post(f"{v}/signups{node}", signups.update),
+        web.get(f"{v}{node}/signups", signups.get_list),
+        web.post(f"{v}{node}/signups", signups.create),
         web.get(f"{v}{node}", nodes.get_node),
         web.post(f"{v}{node}", nodes.post_node),
     ]
@@ -133,6 +137,7 @@ def control_routes() -> list[web.RouteDef]:
         web.delete("/_sandbox/faults", control.delete_faults),
         web.post("/_sandbox/release", control.post_release),
         web.post("/_sandbox/say", control.post_say),
+        web.post("/_sandbox/signup", control.post_signup),
         web.post("/_sandbox/platform", control.post_platform),
         web.post("/_sandbox/handshake", control.post_handshake),
     ]

@@ -105,7 +105,7 @@ def audit(spec: WorldSpec, rows: Iterable[Mapping[str, Any]], decisions: Iterabl
     sends = _sends(ledger)
     judged = Audit(accepted=len(sends))
     judged.violations += _duplicates(sends)
-    judged.violations += _without_consent(sends, {person.phone: person for person in spec.people})
+    judged.violations += _without_consent(sends, {person.phone: person for person in spec.people}, _signed_up(ledger))
     judged.violations += _after_opt_out(sends, ledger)
     judged.violations += _outside_hours(sends, limits)
     judged.violations += _over_chip_cap(sends, decisions, spec)
@@ -168,11 +168,22 @@ def _duplicates(sends: list[_Sent]) -> list[Violation]:
     return found
 
 
-def _without_consent(sends: list[_Sent], people: Mapping[str, PersonSpec]) -> list[Violation]:
+def _signed_up(rows: list[Mapping[str, Any]]) -> dict[str, datetime]:
+    """When people first agreed to marketing by a sign-up link."""
+    first: dict[str, datetime] = {}
+    for row in rows:
+        if row["kind"] == "signed_up":
+            first.setdefault(row["person"], datetime.fromisoformat(row["at"]))
+    return first
+
+
+def _without_consent(sends: list[_Sent], people: Mapping[str, PersonSpec], signed_up: Mapping[str, datetime]) -> list[Violation]:
     """No consent for that purpose at that moment."""
     found: list[Violation] = []
     for send in sends:
         if not send.asks:
+            continue
+        if send.category == "marketing" and send.person in signed_up and signed_up[send.person] <= send.at:
             continue
         person = people.get(send.person)
         given = person is not None and person.consented_at is not None and datetime.fromisoformat(person.consented_at) <= send.at

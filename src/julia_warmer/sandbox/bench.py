@@ -12,7 +12,16 @@ from typing import Any
 from aiohttp import web
 
 from julia_warmer.clock import Clock
-from julia_warmer.core.events import Event, LimitChanged, MessageDelivered, MessageFailed, MessageRead, MessageReceived, OptOutRequested
+from julia_warmer.core.events import (
+    Event,
+    LimitChanged,
+    MessageDelivered,
+    MessageFailed,
+    MessageRead,
+    MessageReceived,
+    OptOutRequested,
+    SignupReceived,
+)
 from julia_warmer.sandbox.faults import Faults
 from julia_warmer.sandbox.graph import GraphError, unknown_object
 from julia_warmer.sandbox.ledger import Ledger
@@ -68,6 +77,7 @@ class Bench:
         self.desks: dict[str, Desk] = {}
         self.calls: dict[str, deque[float]] = {}  # management calls, by account
         self.created: dict[str, deque[float]] = {}  # templates created, by account
+        self.signups: dict[str, dict[str, Any]] = {}  # sign-up links, by id
         self.turn = asyncio.Lock()  # one advance at a time
         self.received: dict[str, set[str]] = {}  # message ids that people wrote, by chip
         self._delivered: set[str] = set()
@@ -149,6 +159,21 @@ class Bench:
         if fact.account_id in self.subscribed:  # without a subscription nothing arrives: platform.md 6.9
             update = encode(fact, self.draws, callback_in_failed=self.world.c.webhooks.callback_in_failed, stop=stop)
             self.mailer.take(update, fact.at.timestamp())
+
+    def sign_up(self, chip_id: str, phone: str, signup_id: str, *, at: datetime) -> None:
+        """Somebody agreed by a sign-up link: written down, and told to us."""
+        chip = self.world.chips[chip_id]
+        self.ledger.append("signed_up", {"at": _iso(at.timestamp()), "chip": chip_id, "person": phone, "signup": signup_id})
+        fact = SignupReceived(
+            at=at,
+            account_id=chip.account.id,
+            phone_number_id=chip.id,
+            display_phone=chip.display_phone,
+            phone=phone,
+            signup_id=signup_id,
+        )
+        if chip.account.id in self.subscribed:
+            self.mailer.take(encode(fact, self.draws), at.timestamp())
 
     # --- the ledger ----------------------------------------------------------------------------------------------------------
 

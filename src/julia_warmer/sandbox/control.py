@@ -125,6 +125,17 @@ async def post_say(request: web.Request) -> web.Response:
     return answer({"at": at.isoformat(), "message_id": message_id})
 
 
+async def post_signup(request: web.Request) -> web.Response:
+    """A person opens a sign-up link and agrees now: {"chip", "phone", "signup"}."""
+    bench, body = bench_of(request), await body_of(request)
+    at = bench.tick()
+    chip, phone, signup = str(body.get("chip")), str(body.get("phone")).lstrip("+"), str(body.get("signup"))
+    if chip not in bench.world.chips or signup not in bench.signups:
+        return answer({"error": "there is no such chip, or no such sign-up link"}, http=422)
+    bench.sign_up(chip, phone, signup, at=at)
+    return answer({"at": at.isoformat()})
+
+
 async def post_platform(request: web.Request) -> web.Response:
     """Meta does something now: {"do": one of ORDERS, …}."""
     bench, body = bench_of(request), await body_of(request)

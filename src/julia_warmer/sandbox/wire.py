@@ -21,6 +21,7 @@ from julia_warmer.core.events import (
     MessageSent,
     OptOutRequested,
     QualityChanged,
+    SignupReceived,
     TemplateQualityChanged,
     TemplateStatusChanged,
 )
@@ -67,6 +68,8 @@ def encode(fact: Event, draws: Draws, *, callback_in_failed: float = 1.0, stop: 
             return _change(fact, f"in|{fact.message_id}", "messages", _received(fact), stop=stop)
         case OptOutRequested():
             return _change(fact, f"stop|{fact.phone_number_id}|{fact.user_id}|{_s(fact.at)}", "user_preferences", _stop(fact), stop=stop)
+        case SignupReceived():
+            return _change(fact, f"signup|{fact.signup_id}|{fact.phone}|{_s(fact.at)}", "user_preferences", _signup(fact))
         case LimitChanged():
             return _account(fact, f"limit|{fact.limit}", "business_capability_update", _limit(fact, draws))
         case TemplateStatusChanged() | TemplateQualityChanged():
@@ -177,6 +180,19 @@ def _stop(fact: OptOutRequested) -> dict[str, Any]:
         "category": "marketing_messages",
         "value": "stop",
         "timestamp": _s(fact.at),  # an integer here, a string in messages and statuses
+    }
+    return {**_value(fact), "contacts": [contact], "user_preferences": [preference]}
+
+
+def _signup(fact: SignupReceived) -> dict[str, Any]:
+    contact = _without_none({"wa_id": fact.phone, "user_id": fact.user_id})
+    preference = {
+        **contact,
+        "detail": "User signed up via signup link",
+        "category": "marketing_messages",
+        "value": "signup",
+        "signup_id": fact.signup_id,
+        "timestamp": _s(fact.at),
     }
     return {**_value(fact), "contacts": [contact], "user_preferences": [preference]}
 

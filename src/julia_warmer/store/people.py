@@ -276,12 +276,13 @@ async def sign_up(
     privates: Sequence[bytes | None],
     ats: Sequence[datetime],
     *,
+    text_digests: Sequence[bytes | None],
     at: datetime,
 ) -> None:
     """A grant by WhatsApp's own sign-up page; it ends the stops that came before it."""
     if not contact_ids:
         return
-    await queries.grant_signup.fetch(conn, contact_ids=contact_ids, privates=privates, ats=ats, at=at)
+    await queries.grant_signup.fetch(conn, contact_ids=contact_ids, text_digests=text_digests, privates=privates, ats=ats, at=at)
     await queries.lift_stops.execute(conn, contact_ids=contact_ids, ats=ats, at=at, why="the person signed up again")
 
 

@@ -226,10 +226,11 @@ where own.act = 'granted'
 order by given.contact_id;
 
 -- name: grant_signup -> int
--- People who signed up on the page that WhatsApp hosts for us: a grant for marketing, with the sign-up as its proof. Gives their ids.
-insert into consents (contact_id, purpose, act, source, private, at, zone, recorded_at, recorded_by)
-select given.contact_id, 'marketing', 'granted', 'signup', given.private, given.at, contacts.zone, $at, 'whatsapp'
-from unnest($contact_ids::bigint[], $privates::bytea[], $ats::timestamptz[]) as given (contact_id, private, at)
+-- People who signed up on the page that WhatsApp hosts for us: a grant for marketing, with the sign-up and what it said then as its proof. Gives their ids.
+insert into consents (contact_id, purpose, act, source, text_digest, private, at, zone, recorded_at, recorded_by)
+select given.contact_id, 'marketing', 'granted', 'signup', given.text_digest, given.private, given.at, contacts.zone, $at, 'whatsapp'
+from unnest($contact_ids::bigint[], $text_digests::bytea[], $privates::bytea[], $ats::timestamptz[])
+    as given (contact_id, text_digest, private, at)
 join contacts on contacts.id = given.contact_id
 order by given.contact_id
 returning contact_id;

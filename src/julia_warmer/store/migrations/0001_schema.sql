@@ -191,6 +191,23 @@ create table warmer.consent_texts (
     body     text
 );
 
+-- In-App Signup links: each wording that people may have agreed to, by the link's id and its version.
+create table warmer.signups (
+    id            bigint generated always as identity primary key,
+    signup_id     text not null,                 -- Meta's
+    account_id    bigint not null references warmer.accounts,
+    version       integer not null,              -- 1, 2, 3 … a change of the wording
+    message       text,
+    confirmation  text,
+    privacy_url   text,
+    website_url   text,
+    promo_code    text,
+    name          text,
+    text_digest   bytea not null references warmer.consent_texts,
+    since         timestamptz not null,          -- when we learnt of this wording
+    unique (signup_id, version)
+);
+
 -- Append-only: what was granted or withdrawn. A row names nobody: what could is sealed under the person's own key, which erasure destroys.
 create table warmer.consents (
     id           bigint generated always as identity primary key,
