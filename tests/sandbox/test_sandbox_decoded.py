@@ -93,8 +93,8 @@ def test_a_deferred_limit_is_an_alert_of_the_account():
 
 
 def test_a_fact_that_this_world_never_tells_is_refused():
-    from julia_warmer.core.events import QualityChanged, SignupReceived
+    from julia_warmer.core.events import OptInResumed, QualityChanged
 
-    for fact in (QualityChanged(at=AT, value="RED"), SignupReceived(at=AT, signup_id="1")):
+    for fact in (QualityChanged(at=AT, value="RED"), OptInResumed(at=AT)):
         with pytest.raises(TypeError):
             encode(fact, DRAWS)

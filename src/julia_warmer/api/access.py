@@ -89,6 +89,7 @@ ROLES: dict[str, Role] = {
     "read_contact": Role.OPERATOR,
     "explain_contact": Role.OPERATOR,
     "tell_story": Role.OPERATOR,
+    "merge_contacts": Role.OPERATOR,
     "consent_quality": Role.VIEWER,
     "hold_source": Role.OPERATOR,
     "release_source": Role.OPERATOR,

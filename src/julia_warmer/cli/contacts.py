@@ -11,6 +11,7 @@ import orjson
 import typer
 
 from julia_warmer.cli import rights
+from julia_warmer.cli.contacts_merge import merge
 from julia_warmer.cli.errors import CommandError, Misused
 from julia_warmer.cli.forms import AsJson, group
 from julia_warmer.cli.opening import Act, do
@@ -21,6 +22,7 @@ from julia_warmer.engine.contacts_csv import COLUMNS, BadRow, Proof, Sheet, read
 from julia_warmer.engine.errors import Wrong
 
 app = group("People, and the proof of their consent.")
+app.command()(merge)
 
 COUNTS = ("read", "imported", "updated", "unchanged", "repeated", "suppressed", "no_consent")
 ADDED_COLUMNS = ("line", "column", "reason")  # of the file of bad rows, behind the row's own
