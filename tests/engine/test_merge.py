@@ -13,6 +13,7 @@ from julia_warmer.engine.errors import Conflict, NotFound
 from julia_warmer.engine.merge import Merged, merge_by_hand, merge_people
 from julia_warmer.store.contacts import refresh_standing
 from julia_warmer.store.db import transaction
+from julia_warmer.store.merges import follow_merges
 from tests.conftest import Database
 from tests.engine import scratch
 from tests.engine.incoming import (
@@ -120,6 +121,18 @@ async def test_what_either_got_counts_against_the_caps_of_the_one(db: Database):
     assert await sendable(db, fleet, two)
     await merge(db, one, two)
     assert not await sendable(db, fleet, two)
+
+
+async def test_what_was_under_way_of_both_at_the_merge_counts_once_it_is_settled(db: Database):
+    fleet = await add_fleet(db.pool)
+    people = [await add_person(db.pool, nth, name="Ana") for nth in range(2)]
+    sends = [await add_out(db.pool, fleet, person, message_id=None, state="calling", accepted_at=None) for person in people]
+    await merge(db, *people)
+    assert [(await row(db, "sends", send))["contact_id"] for send in sends] == people
+    await db.pool.execute("update sends set state = 'accepted', accepted_at = $1", AT)
+    async with transaction(db.pool) as conn:
+        assert await follow_merges(conn) == sends[:1]
+    assert [(await row(db, "sends", send))["contact_id"] for send in sends] == [people[1]] * 2
 
 
 async def test_the_proof_of_both_stays_and_the_one_has_every_row(db: Database):

@@ -83,6 +83,7 @@ async def test_a_merge_is_told_with_who_is_the_same(db: Database):
     told = await story_of(db, 1)
     assert told.same_as == (one,)
     assert told_of(told, "act") == ["contacts merged by rita: one person"]
+    assert await story_of(db, 0) == told  # asked for by the number that was left
 
 
 def told_of(story: Story, what: str) -> list[str]:

@@ -14,7 +14,9 @@ from julia_warmer.cli.naming import LIST_MAX, find_chip
 from julia_warmer.cli.opening import Act, do
 from julia_warmer.cli.output import cell, exact, print_json, print_json_line, print_table, say, warn
 from julia_warmer.clock import SystemClock
+from julia_warmer.config import load_settings
 from julia_warmer.core.model import ChipStatus
+from julia_warmer.core.opt_out import own_words
 from julia_warmer.engine.blame import Blamed
 from julia_warmer.engine.closed_days import national_holidays
 from julia_warmer.engine.dossier import gather
@@ -36,6 +38,7 @@ def webhook(
 
     Exits with 2 when a file was not JSON, with 1 when one could not be read.
     """
+    words = own_words(load_settings().opt_out_words)
     code = 0
     for file in files:
         try:
@@ -44,7 +47,7 @@ def webhook(
             warn(f"{file} cannot be read: {error.strerror or error}")
             code = max(code, 1)
             continue
-        for line in lines_for(str(file), body, SystemClock().now()):
+        for line in lines_for(str(file), body, SystemClock().now(), words):
             print_json_line(line)
             code = 2 if is_not_json(line) else code
     raise typer.Exit(code)

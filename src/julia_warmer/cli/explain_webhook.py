@@ -20,6 +20,7 @@ from julia_warmer.core.events import (
     Unrecognised,
     kind_of,
 )
+from julia_warmer.core.opt_out import NO_WORDS
 
 # A fact's field to the name under which the line shows it; the first that is there wins.
 _SHOWN: dict[str, str] = {
@@ -40,12 +41,15 @@ HANDSHAKE = "WEBHOOK_HANDSHAKE"
 Line = dict[str, Any]
 
 
-def lines_for(file_name: str, body: bytes, received_at: datetime) -> Iterator[Line]:
-    """One line per fact of a webhook body. A description of Meta's GET handshake, which has no body, is told as such."""
+def lines_for(file_name: str, body: bytes, received_at: datetime, words: frozenset[str] = NO_WORDS) -> Iterator[Line]:
+    """One line per fact of a webhook body; `words` are the owner's own requests to stop.
+
+    A description of Meta's GET handshake, which has no body, is told as such.
+    """
     if _is_handshake(body):
         yield {"file": file_name, "kind": "account_changed", "value": HANDSHAKE}
         return
-    for event in decode(body, received_at=received_at):
+    for event in decode(body, received_at=received_at, words=words):
         yield _line(file_name, event)
 
 

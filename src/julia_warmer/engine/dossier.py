@@ -19,12 +19,14 @@ from julia_warmer.engine.persons import ENGAGEMENT_WEIGHT
 from julia_warmer.engine.requests import Request, list_requests
 from julia_warmer.engine.suppressions import list_of
 from julia_warmer.store import dossier as store
+from julia_warmer.store import merges, questions
 from julia_warmer.store.audit import record_act
 from julia_warmer.store.db import Connection
 from julia_warmer.store.dossier import Engagement, Fact, Person, Rest, Sent, Talk
 from julia_warmer.store.inbound import DETAILS_USE, TEXT_USE
 from julia_warmer.store.people import Names
 from julia_warmer.store.personal import TABLES, Held
+from julia_warmer.store.questions import QuestionRow
 from julia_warmer.store.seal import Seal
 from julia_warmer.store.suppressions import Suppression
 
@@ -42,6 +44,18 @@ class Message:
     text: str | None
     details: dict[str, Any]
     routed_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Doubt:
+    """A message of theirs that may ask to stop, and what a person of ours said it means."""
+
+    at: datetime
+    rule: str
+    answer: str | None
+    answered_at: datetime | None
+    answered_by: str | None
+    answered_why: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +94,7 @@ class Dossier:
     written: Sequence[Message]
     facts: Sequence[Fact]
     conversations: Sequence[Talk]
+    doubts: Sequence[Doubt]
     rest: Rest | None
     kept: Sequence[KeptTable]
     whole: bool  # False: a list had more than `ROWS_MAX` rows, the newest are here
@@ -109,6 +124,7 @@ async def gather(conn: Connection, phone: str, *, seal: Seal, settings: Settings
         written=[_message(row, seal) for row in await store.list_written(conn, contact_id, limit=ROWS_MAX)],
         facts=await store.list_facts(conn, contact_id, limit=ROWS_MAX),
         conversations=await store.list_talks(conn, contact_id),
+        doubts=[_doubt(row) for row in await questions.list_of(conn, contact_id, limit=ROWS_MAX)],
         rest=await store.read_rest(conn, contact_id),
     )
 
@@ -122,9 +138,9 @@ async def export(conn: Connection, phone: str, *, seal: Seal, settings: Settings
 
 
 async def find_person(conn: Connection, phone: str, seal: Seal) -> int | None:
-    """The contact with this number, also one who was erased."""
+    """The contact with this number, also one who was erased; of somebody with several numbers the one that is written to."""
     ((_, ids),) = await find_all(conn, [Names(phone_key=key_of(phone), wa_id=digits_of(phone))], seal)
-    return ids[0] if ids else None
+    return await merges.find_root(conn, ids[0]) if ids else None
 
 
 def _dossier(
@@ -141,6 +157,7 @@ def _dossier(
     written: Sequence[Message] = (),
     facts: Sequence[Fact] = (),
     conversations: Sequence[Talk] = (),
+    doubts: Sequence[Doubt] = (),
     rest: Rest | None = None,
 ) -> Dossier:
     lists: tuple[Sequence[Any], ...] = (suppressions, requests, sent, written, facts)
@@ -157,6 +174,7 @@ def _dossier(
         written=written,
         facts=facts,
         conversations=conversations,
+        doubts=doubts,
         rest=rest,
         kept=kept_tables(settings),
         whole=all(len(rows) < ROWS_MAX for rows in lists),
@@ -170,6 +188,17 @@ def kept_tables(settings: Settings) -> list[KeptTable]:
         for name, table in TABLES.items()
         if any(column.held in (Held.NAMES, Held.SAYS, Held.ABOUT) for column in table.columns.values())
     ]
+
+
+def _doubt(row: QuestionRow) -> Doubt:
+    return Doubt(
+        at=row.at,
+        rule=row.rule,
+        answer=row.answer,
+        answered_at=row.answered_at,
+        answered_by=row.answered_by,
+        answered_why=row.answered_why,
+    )
 
 
 def _message(row: store.Written, seal: Seal) -> Message:

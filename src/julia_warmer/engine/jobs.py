@@ -40,7 +40,7 @@ from julia_warmer.engine.confirm import hearing_of
 from julia_warmer.engine.parts import Parts, parts_at
 from julia_warmer.engine.rules import in_force
 from julia_warmer.engine.wake import CHANNEL, Step, queue, wake
-from julia_warmer.store import jobs, platform
+from julia_warmer.store import jobs, merges, platform
 from julia_warmer.store.db import Pool, transaction
 from julia_warmer.store.platform import Alert
 
@@ -143,6 +143,7 @@ async def _rights(parts: Parts, clock: Clock) -> bool:
 async def _quality(parts: Parts, clock: Clock) -> bool:
     at = clock.now()
     async with transaction(parts.pool) as conn:
+        await merges.follow_merges(conn)
         await quality.hold_bad_sources(conn, policy=await in_force(conn, parts.policy, at=at), at=at)
     return False
 

@@ -69,3 +69,13 @@ async def carry_all(conn: Connection, ids: Sequence[int], into: int, *, user_id:
 async def spread_stops(conn: Connection, ids: Sequence[int], *, at: datetime) -> dict[int, str]:
     """Let the stops of merged contacts hold for those that stay; returns these, each with what it covers."""
     return {one.id: one.purpose for one in await queries.spread_stops.fetch_as(Stopped, conn, ids=ids, at=at)} if ids else {}
+
+
+async def find_root(conn: Connection, contact_id: int) -> int:
+    """The contact that a person is written to by: this one, or the one it was merged into."""
+    return await queries.find_root.fetchval(conn, id=contact_id) or contact_id
+
+
+async def follow_merges(conn: Connection) -> list[int]:
+    """Re-point what was under way at a merge and is settled by now; returns the sends."""
+    return [row["id"] for row in await queries.follow_merges.fetch(conn)]

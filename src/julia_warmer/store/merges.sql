@@ -167,3 +167,16 @@ from (
 ) as stop
 where contacts.id = stop.id
 returning contacts.id, case when contacts.stopped_at is null then 'marketing' else 'all' end as purpose;
+
+-- name: find_root -> int
+-- Who a contact is now: itself, or the one it was merged into.
+select coalesce(contacts.merged_into, contacts.id) from contacts where contacts.id = $id;
+
+-- name: follow_merges -> int
+-- Sends whose request was under way while their people became one: settled by now, they count for the one that stays.
+update sends
+set contact_id = contacts.merged_into
+from contacts
+where contacts.merged_into is not null and sends.contact_id = contacts.id and sends.accepted_at is not null
+  and sends.state not in ('planned', 'claimed', 'calling')
+returning sends.id;
