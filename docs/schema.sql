@@ -413,7 +413,6 @@ create table warmer.forecasts (
     day_low double precision,
     day_median double precision,
     day_high double precision,
-    band_share double precision not null,
     horizon_d integer not null,
     ready_share double precision not null,
     risk text not null,
@@ -448,6 +447,53 @@ create table warmer.identity (
     constraint identity_is_one_key unique (is_one),
     constraint identity_is_one_check check (is_one)
 );
+
+create table warmer.import_lanes (
+    import_id bigint not null,
+    lane integer not null,
+    batches integer default 0 not null,
+    line bigint default 0 not null,
+    imported bigint default 0 not null,
+    updated bigint default 0 not null,
+    unchanged bigint default 0 not null,
+    repeated bigint default 0 not null,
+    suppressed bigint default 0 not null,
+    no_consent bigint default 0 not null,
+    constraint import_lanes_pkey primary key (import_id, lane),
+    constraint import_lanes_import_id_fkey foreign key (import_id) references warmer.imports(id) on delete cascade
+);
+
+create table warmer.import_pieces (
+    import_id bigint not null,
+    nth integer not null,
+    body bytea not null,
+    constraint import_pieces_pkey primary key (import_id, nth),
+    constraint import_pieces_import_id_fkey foreign key (import_id) references warmer.imports(id) on delete cascade
+);
+
+create table warmer.imports (
+    id bigint generated always as identity not null,
+    key bytea not null,
+    digest bytea not null,
+    name text not null,
+    size bigint not null,
+    lines bigint not null,
+    state text not null,
+    given bytea,
+    reason text,
+    began_at timestamptz not null,
+    began_by text not null,
+    ended_at timestamptz,
+    read bigint,
+    bad bigint,
+    bad_rows bytea,
+    suppressions_before bigint not null,
+    constraint imports_pkey primary key (id),
+    constraint imports_state_check check ((state = any (array['waiting'::text, 'running'::text, 'done'::text, 'failed'::text])))
+);
+create index imports_ended on warmer.imports using btree (ended_at);
+create unique index imports_open on warmer.imports using btree (key) where (ended_at is null);
+create index imports_waiting on warmer.imports using btree (id) where ((state = 'waiting'::text) or (state = 'running'::text));
 
 create table warmer.inbox (
     id bigint generated always as identity not null,
@@ -1047,6 +1093,9 @@ grant delete, insert, select, update on warmer.forecasts to warmer_app;
 grant delete, insert, select, update on warmer.health_log to warmer_app;
 grant delete, insert, select, update on warmer.holds to warmer_app;
 grant delete, insert, select, update on warmer.identity to warmer_app;
+grant delete, insert, select, update on warmer.import_lanes to warmer_app;
+grant delete, insert, select, update on warmer.import_pieces to warmer_app;
+grant delete, insert, select, update on warmer.imports to warmer_app;
 grant delete, insert, select, update on warmer.inbox to warmer_app;
 grant select on warmer.migrations to warmer_app;
 grant delete, insert, select, update on warmer.pgqueuer to warmer_app;
@@ -1085,6 +1134,7 @@ grant usage on sequence warmer.consents_id_seq to warmer_app;
 grant usage on sequence warmer.contacts_id_seq to warmer_app;
 grant usage on sequence warmer.decisions_id_seq to warmer_app;
 grant usage on sequence warmer.forecasts_id_seq to warmer_app;
+grant usage on sequence warmer.imports_id_seq to warmer_app;
 grant usage on sequence warmer.inbox_id_seq to warmer_app;
 grant usage on sequence warmer.pgqueuer_id_seq to warmer_app;
 grant usage on sequence warmer.pgqueuer_log_id_seq to warmer_app;

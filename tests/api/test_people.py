@@ -2,10 +2,12 @@
 
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from hashlib import sha256
 from typing import Any
 
+from julia_warmer.engine import uploads
 from julia_warmer.store.inbound import TEXT_USE
-from tests.api.site import AT, SEAL, Site
+from tests.api.site import AT, SEAL, Site, parts_of
 from tests.conftest import Database
 from tests.engine import outgoing as given
 
@@ -29,7 +31,8 @@ async def test_people_are_imported_and_bad_rows_come_back_with_the_reason(site: 
     assert report["ignored_columns"] == ["favourite"]
     person = await site.ok("GET", "/warmer/contacts/+55 31 98765-4321")
     assert (person["name"], person["may_marketing"], person["suppressed"]) == ("João", True, False)
-    assert person["consents"][0]["evidence"] == {"form": "https://example.com"}
+    evidence = person["consents"][0]["evidence"]
+    assert evidence == {"form": "https://example.com", "file_sha256": sha256(text.encode()).hexdigest(), "line": 2}
     same = await site.ok("GET", "/warmer/contacts/553187654321")
     assert same["id"] == person["id"]
     assert (await upload(site, text))[1]["unchanged"] == 2
@@ -38,8 +41,8 @@ async def test_people_are_imported_and_bad_rows_come_back_with_the_reason(site: 
 async def test_a_file_that_cannot_be_used_is_one_clear_problem(site: Site):
     for text, reason in (
         ("name\nAna\n", "no column `phone`"),
-        ("phone,name\n+5531987654321,João\n".encode("latin-1"), "not UTF-8"),
-        (b"\xff\xfe\x00", "not UTF-8"),
+        (b"\xff\xfe\x00", "not UTF-16"),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "old Excel form"),
     ):
         status, said = await upload(site, text)
         assert (status, said["type"]) == (422, "urn:warmer:problem:unprocessable-content")
@@ -49,6 +52,36 @@ async def test_a_file_that_cannot_be_used_is_one_clear_problem(site: Site):
         status, said = await upload(site, "phone\n+5531987654321\n", **query)
         assert (status == 200 and said["bad"] == 1) or status == 422, said
     assert (await upload(site, b""))[0] == 422
+
+
+async def test_an_upload_is_carried_out_by_a_worker_and_tells_how_far_it_is(site: Site, db: Database):
+    text = "Celular;Nome;Data do opt-in\n(31) 98765-4321;João;2026-05-01 09:00\n+55 20 1;Bia;\n".encode("latin-1")
+    async with site.http.post("/warmer/imports", params=PROOF | {"name": "lista.csv"}, data=text, headers=CSV) as answer:
+        assert answer.status == 202
+        import_id = (await answer.json())["id"]
+    async with site.http.post("/warmer/imports", params=PROOF | {"name": "lista.csv"}, data=text, headers=CSV) as answer:
+        assert (await answer.json())["id"] == import_id  # it waits already
+    standing = await site.ok("GET", f"/warmer/imports/{import_id}")
+    assert (standing["state"], standing["imported"], standing["read"]) == ("waiting", 0, None)
+    assert await db.pool.fetchval("select count(*) from pgqueuer where entrypoint = 'import'") == 1
+
+    assert await uploads.carry_out(parts_of(db), clock=site.clock)
+    standing = await site.ok("GET", f"/warmer/imports/{import_id}")
+    assert (standing["state"], standing["imported"], standing["read"], standing["bad"]) == ("done", 1, 2, 1)
+    assert (standing["bad_rows"][0]["line"], standing["bad_rows"][0]["column"]) == (3, "Celular")
+    assert (await site.ok("GET", "/warmer/contacts/+5531987654321"))["name"] == "João"
+    assert await db.pool.fetchval("select count(*) from import_pieces") == 0
+    assert not await uploads.carry_out(parts_of(db), clock=site.clock)
+    assert [row["id"] for row in (await site.ok("GET", "/warmer/imports"))["items"]] == [import_id]
+    assert (await site.refused("GET", "/warmer/imports/99"))[0] == 404
+
+
+async def test_an_upload_that_is_no_table_says_so_where_it_is_asked_for(site: Site, db: Database):
+    async with site.http.post("/warmer/imports", data=b"name\nAna\n", headers=CSV) as answer:
+        import_id = (await answer.json())["id"]
+    await uploads.carry_out(parts_of(db), clock=site.clock)
+    standing = await site.ok("GET", f"/warmer/imports/{import_id}")
+    assert (standing["state"], standing["reason"]) == ("failed", "the file has no column `phone`")
 
 
 async def test_a_body_past_its_limit_is_413_and_an_import_may_be_longer(site: Site):

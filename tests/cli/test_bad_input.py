@@ -53,7 +53,8 @@ def test_a_wrong_policy_stops_the_servers(folders: Path):
 
 CSVS = {
     "no phone column": (b"name,mail\nAna,a@example.com\n", ["no column `phone`", "known are phone, name"]),
-    "another encoding": ("phone,name\n+5531987654321,João\n".encode("latin-1"), ["not UTF-8", "CSV UTF-8"]),
+    "an old workbook": (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", ["old Excel form", "save it as .xlsx"]),
+    "half a workbook": (b"PK\x03\x04 and no more", ["workbook cannot be read", "CSV UTF-8"]),
     "nothing in it": (b"", ["no column `phone`"]),
     "a column twice": (b"phone,phone\n", ["twice"]),
 }

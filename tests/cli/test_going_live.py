@@ -3,6 +3,7 @@
 import csv
 import os
 from collections.abc import Iterator
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -165,6 +166,9 @@ def test_bad_rows_go_to_a_file_that_can_be_mended_and_imported(on_database: Warm
         "rows_per_s": 0,
         "bad_file": f"{file}.bad.csv",
         "ignored_columns": [],
+        "columns": {"phone": "phone", "name": "name", "consent_at": "consent_at"},
+        "resumed_rows": 0,
+        "dry_run": False,
     }
     assert f"mend them in {file}.bad.csv" in ran.line
 
@@ -185,7 +189,9 @@ def test_a_person_is_shown_with_the_proof(on_database: Warmer, folders: Path):
     assert on_database("contacts", "import", file, *proof).code == 0
     shown = on_database("contacts", "show", "31 8765-4321".replace("31 8", "+55 31 98"), "--json").json
     assert (shown["contact"]["phone"], shown["contact"]["may_marketing"]) == ("+5531987654321", True)
-    assert [(row["act"], row["source"], row["evidence"]) for row in shown["consents"]] == [("granted", "form", {"form": "f1"})]
+    (row,) = shown["consents"]
+    assert (row["act"], row["source"], row["evidence"]["form"], row["evidence"]["line"]) == ("granted", "form", "f1", 2)
+    assert row["evidence"]["file_sha256"] == sha256(file.read_bytes()).hexdigest()
     assert "nothing is held about" in on_database("contacts", "show", "+5511999999999").line
 
 

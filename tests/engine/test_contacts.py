@@ -7,9 +7,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import asyncpg
+import phonenumbers
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from julia_warmer.core.phone import key_of
+from julia_warmer.core.phone import AREA_CODES, digits_of, key_of, read_mobile, zone_of
 from julia_warmer.engine.contacts import ImportReport, import_contacts
 from julia_warmer.engine.contacts_csv import Proof, read_contacts, read_phone
 from julia_warmer.engine.errors import Wrong
@@ -40,7 +43,7 @@ async def ledger(db: Database, contact_id: int) -> list[Consent]:
 def counts(report: ImportReport) -> dict[str, int]:
     names = ("imported", "updated", "unchanged", "repeated", "suppressed", "no_consent")
     found = {name: getattr(report, name) for name in names if getattr(report, name)}
-    return {**found, **({"bad": len(report.bad)} if report.bad else {})}
+    return {**found, **({"bad": report.bad} if report.bad else {})}
 
 
 async def test_a_person_with_proof_may_be_written_to(db: Database):
@@ -115,7 +118,10 @@ BAD_ROWS = [
 
 @pytest.mark.parametrize(("cells", "column", "reason"), BAD_ROWS)
 def test_a_bad_row_is_returned_with_its_column_and_the_reason(cells: str, column: str | None, reason: str):
-    sheet = read_contacts(io.StringIO(f"phone,name,consent_at,purpose,evidence,zone\n+5511987654321\n{cells}\n"), Proof(), at=AT)
+    header = "phone,name,consent_at,purpose,evidence,zone"
+    good = f"+5511987654321{',' * header.count(',')}"
+    cells += "," * (header.count(",") - cells.count(","))  # `{…}` and `"…"` hold none here but for the row that has too many
+    sheet = read_contacts(io.StringIO(f"{header}\n{good}\n{cells}\n"), Proof(), at=AT)
     (bad,) = sheet.bad
     assert (bad.column, bad.line) == (column, 3)
     assert reason in bad.reason
@@ -238,3 +244,50 @@ async def test_thirty_thousand_people_take_seconds(db: Database):
     print(f"30,000 people: first {middle - began:.1f} s, again {time.perf_counter() - middle:.1f} s")
     assert (first.imported, second.unchanged) == (30_000, 30_000)
     assert middle - began < 60  # two cores may have other work
+
+
+# ------------------------------------------------------------------ the fast path
+
+AREA = st.sampled_from(sorted(AREA_CODES))
+SEPARATOR = st.sampled_from(["", " ", "-", ".", "  "])
+PREFIX = st.sampled_from(["", "+55", "55", "+55 ", "(55)", "0055", "+", "+1", "+351"])
+
+
+@st.composite
+def written(draw: st.DrawFn) -> str:
+    """Numbers as people write Brazilian ones, right and wrong."""
+    area = draw(st.one_of(AREA, st.text("0123456789", min_size=1, max_size=3)))
+    ninth = draw(st.sampled_from(["", "9", "99"]))
+    local = draw(st.text("0123456789", min_size=7, max_size=9))
+    area = f"({area})" if draw(st.booleans()) else area
+    return draw(SEPARATOR).join([draw(PREFIX), area, ninth + local[:4], local[4:]])
+
+
+def by_library(text: str) -> str | None:
+    """The mobile that `phonenumbers` reads, in E.164; with the ninth digit that the platform may have dropped. None: it is none."""
+    digits = digits_of(text)
+    is_national = "+" not in text and len(digits) == 11
+    digits = f"55{digits}" if is_national else digits
+    if digits[:2] == "55" and len(digits) == 12 and digits[4] in "6789":
+        digits = f"{digits[:4]}9{digits[4:]}"
+    try:
+        number = phonenumbers.parse(f"+{digits}")
+    except phonenumbers.NumberParseException:
+        return None
+    is_mobile = phonenumbers.is_valid_number(number) and phonenumbers.number_type(number) == phonenumbers.PhoneNumberType.MOBILE
+    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164) if is_mobile and number.country_code == 55 else None
+
+
+@given(st.one_of(written(), st.text("0123456789+() -.", max_size=18)))
+def test_the_fast_path_reads_every_mobile_as_phonenumbers_does_and_nothing_else(text: str):
+    fast = read_mobile(text)
+    if fast is not None:
+        assert fast.phone == by_library(text) == read_phone(text)
+        assert (fast.key, fast.zone) == (key_of(fast.phone), zone_of(fast.phone))
+
+
+@given(AREA, st.text("0123456789", min_size=8, max_size=8), SEPARATOR, st.sampled_from(["+55", "55", ""]))
+def test_the_fast_path_takes_every_mobile_that_is_written_as_usual(area: str, local: str, separator: str, prefix: str):
+    fast = read_mobile(separator.join([prefix, area, "9" + local[:4], local[4:]]))
+    assert fast is not None
+    assert fast.phone == f"+55{area}9{local}"

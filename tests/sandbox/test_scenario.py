@@ -11,7 +11,8 @@ from statistics import correlation, fmean
 import pytest
 
 from julia_warmer.core.phone import key_of, zone_of
-from julia_warmer.engine.contacts_csv import COLUMNS, Proof, read_contacts
+from julia_warmer.engine.columns import COLUMNS
+from julia_warmer.engine.contacts_csv import Proof, read_contacts
 from julia_warmer.sandbox import app, control, faults
 from julia_warmer.sandbox.scenario import contact_rows, demo_world
 from julia_warmer.sandbox.spec import AccountSpec, ChipSpec, PersonSpec, PortfolioSpec, TemplateSpec, WorldSpec

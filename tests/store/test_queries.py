@@ -51,6 +51,9 @@ def test_each_query_has_a_sentence_and_is_well_written(path: Path):
 async def test_the_database_takes_each_query_and_returns_its_row(path: Path, db: Database):
     pool = db.owner if path.name in OWNERS_FILES else db.pool
     async with pool.acquire() as conn:
+        for query in store_db.load(str(path)):
+            if query.name == "make_staging":  # others of its file work on what it makes
+                await query.execute(conn)
         problems = [await database_problem(query, conn) for query in store_db.load(str(path))]
     assert not [problem for problem in problems if problem]
 
@@ -84,7 +87,7 @@ async def database_problem(query: Query, conn: Any) -> str | None:
 
 async def check_rights(query: Query, conn: Any) -> None:
     """Plan it for any parameters, which asks for the rights too. Only releases from 16 on can."""
-    if conn.get_server_version().major >= 16:
+    if conn.get_server_version().major >= 16 and not query.sql.startswith("create temp table"):
         await conn.execute(f"explain (generic_plan) {query.sql}")
 
 

@@ -105,6 +105,9 @@ ROLES: dict[str, Role] = {
     "list_suppressions": Role.OPERATOR,
     "suppress": Role.OPERATOR,
     "lift_suppressions": Role.ADMIN,
+    "add_import": Role.OPERATOR,
+    "list_imports": Role.OPERATOR,
+    "read_import": Role.OPERATOR,
 }
 
 

@@ -17,6 +17,7 @@ from julia_warmer.api import (
     consents,
     desk,
     explain,
+    imports,
     merges,
     overview,
     people,
@@ -43,6 +44,7 @@ ROUTERS = (
     accounts.router,
     campaigns.router,
     routes.router,
+    imports.router,
     people.router,
     story.router,
     merges.router,
@@ -61,7 +63,8 @@ def internal_app(parts: Parts, clock: Clock, *, keys: Sequence[Key] = ()) -> Fas
     app = bare_app()
     app.state.parts = parts
     app.state.clock = clock
-    app.add_middleware(BodyLimit, most=BODY_MAX, others={people.IMPORT: people.IMPORT_BYTES_MAX})
+    long = {imports.AT_ONCE: imports.AT_ONCE_BYTES_MAX, imports.UPLOAD: imports.UPLOAD_BYTES_MAX}
+    app.add_middleware(BodyLimit, most=BODY_MAX, others=long)
     app.add_middleware(KeyCheck, keys=known, open_paths=check_table(app))  # added last, asked first
     return app
 

@@ -1,11 +1,9 @@
 """Routes of people: what they allowed, what they wrote, and the answer to it. Only what somebody must read is unsealed."""
 
-import asyncio
-import io
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
-from fastapi import Body, Path, Query
+from fastapi import Path, Query
 from pydantic import ConfigDict, Field, StringConstraints
 
 from julia_warmer.api.access import By
@@ -31,30 +29,23 @@ from julia_warmer.api.edge import (
 from julia_warmer.cloud.encode import MediaKind
 from julia_warmer.core.model import Purpose
 from julia_warmer.core.phone import key_of
-from julia_warmer.engine.contacts import store_contacts
-from julia_warmer.engine.contacts_csv import Proof, read_contacts, read_evidence, read_phone
+from julia_warmer.engine.contacts_csv import read_phone
 from julia_warmer.engine.errors import NotFound, Wrong
 from julia_warmer.engine.explain import why_not_now
 from julia_warmer.engine.reply import queue_reply
 from julia_warmer.engine.rules import in_force
 from julia_warmer.store import contacts, views
 from julia_warmer.store.audit import record_act
-from julia_warmer.store.db import transaction
 from julia_warmer.store.inbound import TEXT_USE
 from julia_warmer.store.views import LAST_ID
 
 router = new_router("people")
 
-IMPORT = "/warmer/contacts/import"
-IMPORT_BYTES_MAX = 32 * 1024 * 1024
-BAD_ROWS_MAX = 1000  # that one answer shows
 CONSENTS_MAX = 100
 MESSAGES_MAX = 100
 NEWEST = datetime(9000, 1, 1, tzinfo=UTC)
-CSV = "phone,name,consent_at\n+55 31 98765-4321,Ana,2026-05-31 14:05\n"
 
 Phone = Annotated[str, Path(min_length=6, max_length=25, pattern=r"^[+(0-9][0-9 ().-]+$", examples=["+5531987654321"])]
-Short = Annotated[str, Query(min_length=1, max_length=80), PRINTABLE]
 
 
 class ConsentView(View):
@@ -167,45 +158,6 @@ class WhyNotView(View):
     obstacles: list[ObstacleView]
 
 
-class BadRowView(View):
-    """A row that was not stored, and why."""
-
-    line: int
-    column: str | None
-    reason: str
-    cells: dict[str, str]
-
-
-class ImportView(View):
-    """What became of each row: read = imported + updated + unchanged + repeated + suppressed + bad."""
-
-    model_config = ConfigDict(
-        json_schema_extra=example(
-            read=3,
-            imported=1,
-            updated=0,
-            unchanged=1,
-            repeated=0,
-            suppressed=0,
-            no_consent=0,
-            bad=1,
-            bad_rows=[{"line": 4, "column": "phone", "reason": "is not a valid Brazilian number", "cells": {"phone": "+55 20 1"}}],
-            ignored_columns=[],
-        )
-    )
-
-    read: int
-    imported: int
-    updated: int
-    unchanged: int
-    repeated: int
-    suppressed: int
-    no_consent: int
-    bad: int
-    bad_rows: list[BadRowView]
-    ignored_columns: list[str]
-
-
 class ConversationView(View):
     """A person and a chip. `waiting`: they wrote and nobody answered; an answer is possible until `window_until`."""
 
@@ -305,46 +257,6 @@ async def explain_contact(phone: Phone, conn: Conn, parts: InParts, at: At) -> W
     """Why this person is not written to now, and when that could be at the earliest."""
     found = await why_not_now(conn, number_of(phone), at=at, policy=await in_force(conn, parts.policy, at=at), holidays=parts.holidays)
     return WhyNotView.model_validate(found)
-
-
-@router.post(
-    IMPORT,
-    name="import_contacts",
-    openapi_extra={"requestBody": {"content": {"text/csv": {"schema": {"type": "string"}, "example": CSV}}, "required": True}},
-)
-async def import_contacts(
-    body: Annotated[bytes, Body(media_type="text/csv")],
-    parts: InParts,
-    at: At,
-    by: By,
-    source: Short | None = None,
-    purpose: Annotated[str | None, Query(max_length=40, pattern=r"^[a-z ,+]+$", examples=["marketing"])] = None,
-    text: Annotated[str | None, Query(max_length=4000), PRINTABLE] = None,
-    text_version: Short | None = None,
-    evidence: Annotated[str | None, Query(max_length=4000, description="A JSON object, or a plain note."), PRINTABLE] = None,
-    audience: Short = "all",
-) -> ImportView:
-    """Import a CSV of people (UTF-8; the first line names the columns). What the query says holds for rows whose own cell is empty.
-
-    A person may be written to only with the whole proof: when, by which way, for what, to which text, with what evidence.
-    """
-    proof = Proof(source=source, purpose=purpose, text=text, text_version=text_version, evidence=read_evidence(evidence or ""))
-    stream = io.TextIOWrapper(io.BytesIO(body), encoding="utf-8-sig", newline="")
-    sheet = await asyncio.to_thread(read_contacts, stream, proof, at=at)
-    async with transaction(parts.pool) as conn:
-        report = await store_contacts(conn, sheet, audience=audience, seal=parts.seal, at=at, by=by)
-    return ImportView(
-        read=report.read,
-        imported=report.imported,
-        updated=report.updated,
-        unchanged=report.unchanged,
-        repeated=report.repeated,
-        suppressed=report.suppressed,
-        no_consent=report.no_consent,
-        bad=len(report.bad),
-        bad_rows=[BadRowView.model_validate(row) for row in report.bad[:BAD_ROWS_MAX]],
-        ignored_columns=list(report.ignored_columns),
-    )
 
 
 @router.get("/warmer/conversations", name="list_conversations")

@@ -62,7 +62,7 @@ class Act:
         return self.settings.operator
 
     def seal(self) -> Seal:
-        return Seal(data_key(self.settings.config_dir))
+        return data_seal(self.settings)
 
     async def policy(self) -> Policy:
         """The policy in force: the one that was applied, or the settings'. Raises PolicyError."""
@@ -76,6 +76,11 @@ class Act:
 def do(work: Callable[[Act], Awaitable[T]], *, settings: Settings | None = None) -> T:
     """Run `work` inside one transaction on the database, and commit it; nothing of it is kept when it raises."""
     return run(_do(work, settings or load_settings()))
+
+
+def data_seal(settings: Settings) -> Seal:
+    """The seal of what must not lie open in the database."""
+    return Seal(data_key(settings.config_dir))
 
 
 def with_parts(work: Callable[["Parts", Clock], Awaitable[T]], *, journals: bool = False) -> T:
@@ -178,7 +183,7 @@ async def opened(
     async with AsyncExitStack() as stack:
         pool = await stack.enter_async_context(opened_pool(settings, clock=clock, durable=durable, pool_max=pool_max))
         graph = await stack.enter_async_context(GraphClient(version=settings.graph_version, sandbox_url=settings.sandbox_url))
-        seal = Seal(data_key(settings.config_dir))
+        seal = data_seal(settings)
         yield Parts(
             pool=pool,
             settings=settings,

@@ -4,6 +4,7 @@ The platform may drop or add Brazil's ninth digit (`+55 31 98765-4321` comes bac
 """
 
 import re
+from dataclasses import dataclass
 from enum import StrEnum
 
 from julia_warmer.core.errors import WarmerError
@@ -32,6 +33,7 @@ _AREA_CODES_OF_ZONE: dict[str, tuple[int, ...]] = {
 _ZONES = {str(code): zone for zone, codes in _AREA_CODES_OF_ZONE.items() for code in codes}
 AREA_CODES = frozenset(_ZONES)
 
+_BETWEEN = str.maketrans("", "", " ()-.")  # what people put between the digits of a number
 _NOT_A_DIGIT = re.compile(r"[^0-9]+")
 _BRAZILIAN = re.compile(r"55(\d{2})(?:9(\d{8})|([6-9]\d{7})|([2-5]\d{7}))")
 
@@ -46,6 +48,40 @@ class PhoneKind(StrEnum):
     MOBILE = "m"
     LANDLINE = "l"
     OTHER = "x"  # not Brazilian, or not a valid Brazilian number
+
+
+@dataclass(frozen=True, slots=True)
+class Number:
+    """A number, read: the form to send to, its key and its zone (None: the number does not tell it)."""
+
+    phone: str  # E.164
+    key: str
+    zone: str | None
+
+
+def read_mobile(text: str) -> Number | None:
+    """A Brazilian mobile as people usually write one; None: ask the slow path, it may be one all the same.
+
+    It takes +55, 55 or nothing before area code and number, the ninth digit being optional only after 55. What it takes, the slow path
+    (`engine/contacts_csv`, by `phonenumbers`) reads alike: a test holds the two equal.
+    """
+    digits = text.translate(_BETWEEN)
+    is_international = digits[:1] == "+"
+    if is_international:
+        digits = digits[1:]
+    if not (digits.isascii() and digits.isdecimal()):
+        return None
+    match len(digits):
+        case 13 if digits[4] == "9" and digits[:2] == "55":
+            area, local = digits[2:4], digits[5:]
+        case 12 if digits[4] in "6789" and digits[:2] == "55":
+            area, local = digits[2:4], digits[4:]
+        case 11 if digits[2] == "9" and not is_international:
+            area, local = digits[:2], digits[3:]
+        case _:
+            return None
+    zone = _ZONES.get(area)
+    return None if zone is None else Number(f"+55{area}9{local}", f"m:55{area}{local}", zone)
 
 
 def digits_of(phone: str) -> str:

@@ -1,4 +1,4 @@
-"""Takes people and their proven consents into the store, all or nothing and as often as one likes. It sends to nobody and lifts no stop."""
+"""Merges people and their proven consents into the store, as often as one likes. It sends to nobody and lifts no stop."""
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping
@@ -6,20 +6,24 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from julia_warmer.engine.contacts_csv import BadRow, Proof, Row, Sheet, read_contacts
-from julia_warmer.engine.erased import list_erased
-from julia_warmer.store import contacts as store
+from julia_warmer.engine.contacts_csv import BadRow, Proof, open_table
+from julia_warmer.engine.import_reader import Batch, Job, Part, read_batches
+from julia_warmer.engine.sheets import UTF_8, Look, read_lines
+from julia_warmer.store import contacts, erasure
+from julia_warmer.store import imports as store
 from julia_warmer.store.audit import record_act
-from julia_warmer.store.contacts import Grant, Person
+from julia_warmer.store.consents import PRIVATE_USE, add_texts
 from julia_warmer.store.db import Connection
+from julia_warmer.store.imports import Counts
 from julia_warmer.store.seal import Seal
 
 AUDIENCE = "all"
+AT_ONCE_MAX = 100_000  # rows of one transaction; what is longer is imported as a file, batch by batch
 
 
 @dataclass(frozen=True, slots=True)
 class ImportReport:
-    """What became of each row: read = imported + updated + unchanged + repeated + suppressed + len(bad)."""
+    """What became of each row: read = imported + updated + unchanged + repeated + suppressed + bad."""
 
     read: int
     imported: int  # new people
@@ -28,8 +32,11 @@ class ImportReport:
     repeated: int  # further rows of a person who is in the file already; their consents count
     suppressed: int  # asked us to stop: left as they are
     no_consent: int  # of all stored ones: stored, but without proof, so that nobody writes to them
-    bad: tuple[BadRow, ...]
+    bad: int
+    bad_rows: tuple[BadRow, ...] = ()  # the first of them
+    columns: Mapping[str, str] | None = None
     ignored_columns: tuple[str, ...] = ()
+    resumed_rows: int = 0  # of these, how many an earlier run had stored
 
 
 async def import_contacts(
@@ -47,89 +54,97 @@ async def import_contacts(
     audience: str = AUDIENCE,
     progress: Callable[[int], None] | None = None,
 ) -> ImportReport:
-    """Import lines of CSV. What is given here holds for every row whose own cell is empty. Raises Wrong for a file that cannot be used."""
+    """Import lines of CSV in the caller's transaction, all or nothing; a long file goes through `engine/imports`.
+
+    What is given here holds for every row whose own cell is empty. Raises Wrong for a file that cannot be used.
+    """
     proof = Proof(source=source, purpose=purpose, text=text, text_version=text_version, evidence=evidence or {})
-    sheet = await asyncio.to_thread(read_contacts, stream, proof, at=at, progress=progress)
-    return await store_contacts(conn, sheet, audience=audience, seal=seal, at=at, by=by)
-
-
-async def store_contacts(conn: Connection, sheet: Sheet, *, seal: Seal, at: datetime, by: str, audience: str = AUDIENCE) -> ImportReport:
-    """Write what was read. Opt-outs that come in meanwhile wait or win: contacts are locked before their standing is worked out."""
-    await store.wait_turn(conn)
-    rows, suppressed = await _drop_suppressed(conn, sheet.rows, seal)
-    people = _people(rows)
-    added = await store.add_contacts(conn, list(people.values()), audience=audience, at=at)
-    known = await store.lock_contacts(conn, list(people))
-    changed = await store.change_contacts(conn, [person for key, person in people.items() if key not in added], at=at)
-    granted = await store.add_grants(conn, _grants(rows), known, seal=seal, at=at, by=by)
-    await store.refresh_standing(conn, sorted(granted), at=at)
-    updated = sum(known[key].id in changed or known[key].id in granted for key in people if key not in added)
-    report = ImportReport(
-        read=sheet.read,
-        imported=len(added),
-        updated=updated,
-        unchanged=len(people) - len(added) - updated,
-        repeated=len(rows) - len(people),
-        suppressed=suppressed,
-        no_consent=_without_grant(rows, people),
-        bad=sheet.bad,
-        ignored_columns=sheet.ignored_columns,
-    )
-    await _record(conn, report, at=at, by=by)
+    job = Job(look=Look(b"", 0, 0, UTF_8), proof=proof, at=at, key=seal.key, batch_rows=AT_ONCE_MAX)
+    await store.make_staging(conn)
+    counts, bad, last = Counts(), list[BadRow](), None
+    for batch in await asyncio.to_thread(lambda: list(read_batches(open_table(read_lines(stream), proof, at=at), job))):
+        await add_texts(conn, batch.texts)
+        counts += await merge(conn, batch.parts[0], again=batch.again, audience=audience, seal=seal, at=at, by=by)
+        bad, last = [*bad, *batch.bad], batch
+        if progress:
+            progress(batch.read)
+    assert last is not None
+    report = report_of(counts, last, len(bad), bad)
+    await record_import(conn, report, at=at, by=by)
     return report
 
 
-async def _drop_suppressed(conn: Connection, rows: Iterable[Row], seal: Seal) -> tuple[list[Row], int]:
-    """The rows that may be stored, without the grants that a stop forbids; and how many were dropped. Nobody who was erased comes back."""
-    rows = list(rows)
-    keys = list({row.person.phone_key for row in rows})
-    found = {row.phone_key: row.everything for row in await store.list_suppressed(conn, keys)}
-    found |= dict.fromkeys(await list_erased(conn, keys, seal), True)
-    kept: list[Row] = []
-    for row in rows:
-        everything = found.get(row.person.phone_key)
-        if everything is None:
-            kept.append(row)
-        elif not everything and (others := tuple(grant for grant in row.grants if grant.purpose != "marketing")):
-            kept.append(Row(row.person, others))
-    return kept, len(rows) - len(kept)
+async def merge(
+    conn: Connection, part: Part, *, again: bool, audience: str, seal: Seal, at: datetime, by: str, dry_run: bool = False
+) -> Counts:
+    """Store one batch of people in the caller's transaction, which is to be a short one, and say what became of its rows.
+
+    Opt-outs that come in meanwhile wait or win: what a known person allows is worked out after their lock is taken. `dry_run` only looks.
+    """
+    if not part.rows:
+        return Counts()
+    await contacts.share_turn(conn)
+    await store.stage(conn, part.staged)
+    known = await store.find_known(conn)
+    suppressed = await store.drop_stopped(conn, erased=await _erased(conn, seal))
+    new = await store.count_new(conn)
+    if dry_run:
+        added, updated = new, len(await store.list_changing(conn)) if known else 0
+    else:
+        added = await store.add_new(conn, audience=audience, at=at, by=by) if new else 0
+        if added < new:  # somebody else has added some of them meanwhile
+            known += await store.find_known(conn)
+        more, updated = await _change_known(conn, part, seal=seal, at=at, by=by) if known else (0, 0)
+        suppressed += more
+    left = await store.count_left(conn)
+    if again:
+        return Counts(repeated=part.rows - suppressed, suppressed=suppressed, no_consent=-left.late)
+    unchanged = left.people - added - updated
+    return Counts(imported=added, updated=updated, unchanged=unchanged, suppressed=suppressed, no_consent=left.without)
 
 
-def _people(rows: Iterable[Row]) -> dict[str, Person]:
-    """One person for each key: what the last row says that says something."""
-    people: dict[str, Person] = {}
-    for row in rows:
-        person, before = row.person, people.get(row.person.phone_key)
-        people[person.phone_key] = person if before is None else _join(before, person)
-    return people
+async def _erased(conn: Connection, seal: Seal) -> list[str]:
+    """Whom of the batch no file brings back: they were erased. Costs a hash for each who is new, once anybody was."""
+    hashed = await erasure.list_erased_keys(conn)
+    return [key for key in await store.list_strange(conn) if seal.pseudonym(key) in hashed] if hashed else []
 
 
-def _join(before: Person, after: Person) -> Person:
-    zoned = after if after.zone_given else before
-    return Person(
-        phone=after.phone,
-        phone_key=after.phone_key,
-        zone=zoned.zone,
-        zone_given=zoned.zone_given,
-        name=after.name or before.name,
-        audience=after.audience or before.audience,
+async def _change_known(conn: Connection, part: Part, *, seal: Seal, at: datetime, by: str) -> tuple[int, int]:
+    """Lock whom the batch would change, and change them as things stand then; returns rows whose people had a stop by then, and people."""
+    ids = await store.list_changing(conn)
+    if not ids:
+        return 0, 0
+    await store.lock_known(conn, ids)
+    await store.find_known(conn, ids)
+    suppressed = await store.drop_stopped(conn, ids)
+    changed = await store.change_known(conn, ids, at=at)
+    missing = await store.list_missing(conn, ids)
+    privates = [seal.of_person(one.secret).close(part.evidence[one.place], use=PRIVATE_USE) for one in missing]
+    granted = await store.add_missing(conn, [one.place for one in missing], privates, at=at, by=by)
+    await contacts.refresh_standing(conn, sorted(granted), at=at)
+    return suppressed, len(changed | granted)
+
+
+def report_of(counts: Counts, last: Batch, bad: int, bad_rows: Iterable[BadRow]) -> ImportReport:
+    """The report of a file whose last batch this is."""
+    return ImportReport(
+        read=last.read,
+        imported=counts.imported,
+        updated=counts.updated,
+        unchanged=counts.unchanged,
+        repeated=counts.repeated,
+        suppressed=counts.suppressed,
+        no_consent=counts.no_consent,
+        bad=bad,
+        bad_rows=tuple(bad_rows),
+        columns=last.columns,
+        ignored_columns=last.ignored_columns,
     )
 
 
-def _grants(rows: Iterable[Row]) -> list[Grant]:
-    """Every grant once, however often the file says it."""
-    unique = {
-        (grant.phone_key, grant.purpose, grant.granted_at, grant.source, grant.text_version, grant.text_shown): grant
-        for row in rows
-        for grant in row.grants
-    }
-    return list(unique.values())
-
-
-def _without_grant(rows: Iterable[Row], people: Iterable[str]) -> int:
-    return len(set(people) - {row.person.phone_key for row in rows if row.grants})
-
-
-async def _record(conn: Connection, report: ImportReport, *, at: datetime, by: str) -> None:
-    counts = {name: getattr(report, name) for name in ("read", "imported", "updated", "unchanged", "repeated", "suppressed", "no_consent")}
-    await record_act(conn, at=at, who=by, what="contacts imported", body={**counts, "bad": len(report.bad)})
+async def record_import(conn: Connection, report: ImportReport, *, at: datetime, by: str, import_id: int | None = None) -> None:
+    """Write down who imported, and what came of it."""
+    names = ("read", "imported", "updated", "unchanged", "repeated", "suppressed", "no_consent", "bad")
+    counts = {name: getattr(report, name) for name in names}
+    target = None if import_id is None else f"import:{import_id}"
+    await record_act(conn, at=at, who=by, what="contacts imported", target=target, body=counts)

@@ -35,6 +35,7 @@ from julia_warmer.engine import (
     route,
     spool,
     upkeep,
+    uploads,
 )
 from julia_warmer.engine.confirm import hearing_of
 from julia_warmer.engine.parts import Parts, parts_at
@@ -148,6 +149,10 @@ async def _quality(parts: Parts, clock: Clock) -> bool:
     return False
 
 
+async def _import(parts: Parts, clock: Clock) -> bool:
+    return await uploads.carry_out(parts, clock=clock)
+
+
 async def _tidy(parts: Parts, clock: Clock) -> bool:
     async with transaction(parts.pool) as conn:
         await upkeep.tidy_up(conn, at=clock.now())
@@ -185,6 +190,7 @@ RHYTHMS: dict[Step, Rhythm] = {
     Step.SEAL: Rhythm(_seal, "0 * * * * 0"),
     Step.RIGHTS: Rhythm(_rights, "41 * * * * 0"),
     Step.QUALITY: Rhythm(_quality, "47 * * * * 0", at_start=False),
+    Step.IMPORT: Rhythm(_import, "53 * * * * 0", limit_s=None),
     Step.TIDY: Rhythm(_tidy, "31 4 * * * 0"),
     Step.FORECAST: Rhythm(_forecast, "41 3-8 * * * 0", at_start=False),  # the small hours in Brazil: it takes processor time
 }

@@ -31,6 +31,7 @@ RULES = (
     Rule("forget_said", lambda settings: settings.keep_messages_d),
     Rule("forget_requests", lambda settings: settings.keep_requests_d),
     Rule("forget_alerts", lambda settings: settings.keep_alerts_d),
+    Rule("forget_imports", lambda settings: settings.keep_deliveries_d),
     Rule("forget_attempts", lambda settings: settings.keep_attempts_d),
     Rule("forget_slots", lambda settings: settings.keep_slots_d),
     Rule("forget_days", lambda settings: settings.keep_days_d),

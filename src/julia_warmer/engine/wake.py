@@ -31,6 +31,7 @@ class Step(StrEnum):
     SEAL = "seal"
     RIGHTS = "rights"
     QUALITY = "quality"
+    IMPORT = "import"
     TIDY = "tidy"
     FORECAST = "forecast"
 

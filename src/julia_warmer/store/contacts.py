@@ -1,35 +1,18 @@
 """Typed calls for people and their consents. It must not know files, forms or what a grant needs: `engine/contacts` does."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from julia_warmer.store.consents import add_texts, digest_of, open_private, seal_private
+from julia_warmer.store.consents import open_private
 from julia_warmer.store.db import Connection, load
 from julia_warmer.store.seal import Seal
 
 queries = load(__file__)
 
 IMPORT_LOCK = 0x63_6F_6E_74_61_63_74  # "contact"
-
-
-@dataclass(frozen=True, slots=True)
-class Suppressed:
-    """A key that must not be written to: for `everything`, or for marketing only."""
-
-    phone_key: str
-    everything: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Known:
-    """A person that the store knows."""
-
-    id: int
-    phone_key: str
-    secret: UUID | None = field(repr=False)  # what the ledger's sealed fields about this person open by; None: erased
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,63 +106,13 @@ class ConsentRow:
 
 
 async def wait_turn(conn: Connection) -> None:
-    """Wait for imports that run; hold the turn to the end of the transaction."""
+    """Wait for the batches of imports that are being stored; none is until the end of the transaction."""
     await queries.wait_turn.execute(conn, lock=IMPORT_LOCK)
 
 
-async def list_suppressed(conn: Connection, phone_keys: Sequence[str]) -> list[Suppressed]:
-    return await queries.list_suppressed.fetch_as(Suppressed, conn, phone_keys=phone_keys)
-
-
-async def add_contacts(conn: Connection, people: Sequence[Person], *, audience: str, at: datetime) -> set[str]:
-    """Add who is new; returns their keys. `audience` is for those whose file names none."""
-    rows = await queries.add_contacts.fetch(
-        conn,
-        phones=[person.phone for person in people],
-        phone_keys=[person.phone_key for person in people],
-        names=[person.name for person in people],
-        zones=[person.zone for person in people],
-        audiences=[person.audience or audience for person in people],
-        at=at,
-    )
-    return {row["phone_key"] for row in rows}
-
-
-async def lock_contacts(conn: Connection, phone_keys: Sequence[str]) -> dict[str, Known]:
-    """Lock these people; returns them by their keys."""
-    return {known.phone_key: known for known in await queries.lock_contacts.fetch_as(Known, conn, phone_keys=phone_keys)}
-
-
-async def change_contacts(conn: Connection, people: Sequence[Person], *, at: datetime) -> set[int]:
-    """Write what differs; returns the ids of those who changed."""
-    rows = await queries.change_contacts.fetch(
-        conn,
-        phone_keys=[person.phone_key for person in people],
-        names=[person.name for person in people],
-        audiences=[person.audience for person in people],
-        zones=[person.zone if person.zone_given else None for person in people],
-        at=at,
-    )
-    return {row["id"] for row in rows}
-
-
-async def add_grants(
-    conn: Connection, grants: Sequence[Grant], known: Mapping[str, Known], *, seal: Seal, at: datetime, by: str
-) -> set[int]:
-    """Append what the ledger does not hold; returns the ids of the people concerned. One call must not hold the same grant twice."""
-    await add_texts(conn, {(grant.text_version, grant.text_shown) for grant in grants})
-    rows = await queries.add_grants.fetch(
-        conn,
-        ids=[known[grant.phone_key].id for grant in grants],
-        purposes=[grant.purpose for grant in grants],
-        sources=[grant.source for grant in grants],
-        texts=[digest_of(grant.text_version, grant.text_shown) for grant in grants],
-        privates=[seal_private(grant.evidence, known[grant.phone_key].secret, seal) for grant in grants],
-        granted_ats=[grant.granted_at for grant in grants],
-        at=at,
-        by=by,
-    )
-    return {row["contact_id"] for row in rows}
+async def share_turn(conn: Connection) -> None:
+    """Store a batch of an import, beside others that are, until the end of the transaction."""
+    await queries.share_turn.execute(conn, lock=IMPORT_LOCK)
 
 
 async def refresh_standing(conn: Connection, ids: Sequence[int], *, at: datetime) -> None:

@@ -1,78 +1,12 @@
--- People and what they allowed, as an import writes it. Suppressions and withdrawals always win: nothing here lifts one.
+-- People and what stands of what they allowed. Suppressions and withdrawals always win: nothing here lifts one.
 
 -- name: wait_turn -> none
--- Imports come one after another: two that hold the same people could wait for each other for ever.
+-- What an import must not overtake: erasing a person, for a batch may have looked for erased people already.
 select pg_advisory_xact_lock($lock);
 
--- name: list_suppressed -> Suppressed
--- Which of these people must not be written to, and for what; by phone, or by the user id of the contact that has this phone.
-select given.phone_key, bool_or(stop.purpose = 'all') as everything
-from unnest($phone_keys::text[]) as given (phone_key)
-cross join lateral (
-    select suppressions.purpose
-    from suppressions
-    where suppressions.phone_key = given.phone_key and suppressions.lifted_at is null
-    union all
-    select suppressions.purpose
-    from contacts
-    join suppressions on suppressions.user_id = contacts.user_id and suppressions.lifted_at is null
-    where contacts.phone_key = given.phone_key
-    union all
-    select 'all' from contacts where contacts.phone_key = given.phone_key and contacts.stopped_at is not null
-    union all
-    select 'marketing' from contacts where contacts.phone_key = given.phone_key and contacts.platform_stopped_at is not null
-) as stop
-group by given.phone_key;
-
--- name: add_contacts -> str
--- New people, allowed nothing yet; gives the keys of those who were new. In the order of their keys, so that two writers meet in one order.
-insert into contacts (phone, phone_key, name, zone, audience, created_at, updated_at)
-select given.phone, given.phone_key, given.name, given.zone, given.audience, $at, $at
-from unnest($phones::text[], $phone_keys::text[], $names::text[], $zones::text[], $audiences::text[])
-    as given (phone, phone_key, name, zone, audience)
-order by given.phone_key
-on conflict (phone_key) do nothing
-returning phone_key;
-
--- name: lock_contacts -> Known
--- The people of these keys, locked in the order of their ids, as every writer does; with what their sealed fields open by.
-select contacts.id, contacts.phone_key, contacts.secret
-from contacts
-join unnest($phone_keys::text[]) as given (phone_key) using (phone_key)
-order by contacts.id
-for no key update of contacts;
-
--- name: change_contacts -> int
--- Name, audience and zone where the file says another one; a cell left empty (null) changes nothing. Gives the ids that changed.
-update contacts
-set name = coalesce(given.name, contacts.name),
-    audience = coalesce(given.audience, contacts.audience),
-    zone = coalesce(given.zone, contacts.zone),
-    updated_at = $at
-from unnest($phone_keys::text[], $names::text[], $audiences::text[], $zones::text[]) as given (phone_key, name, audience, zone)
-where contacts.phone_key = given.phone_key
-  and (coalesce(given.name, contacts.name), coalesce(given.audience, contacts.audience), coalesce(given.zone, contacts.zone))
-      is distinct from (contacts.name, contacts.audience, contacts.zone)
-returning contacts.id;
-
--- name: add_grants -> int
--- Appends the grants that the ledger does not hold yet; gives the ids of the people who got one.
-insert into consents (contact_id, purpose, act, source, text_digest, private, at, zone, recorded_at, recorded_by)
-select contacts.id, given.purpose, 'granted', given.source, given.text_digest, given.private, given.granted_at, contacts.zone, $at, $by
-from unnest($ids::bigint[], $purposes::text[], $sources::text[], $texts::bytea[], $privates::bytea[], $granted_ats::timestamptz[])
-    as given (contact_id, purpose, source, text_digest, private, granted_at)
-join contacts on contacts.id = given.contact_id
-where not exists (
-    select from consents
-    where consents.contact_id = contacts.id
-      and consents.purpose = given.purpose
-      and consents.act = 'granted'
-      and consents.at = given.granted_at
-      and consents.source = given.source
-      and consents.text_digest is not distinct from given.text_digest
-)
-order by contacts.id
-returning contact_id;
+-- name: share_turn -> none
+-- A batch of an import. Any number of them go on beside each other, for they meet new people in the order of their keys, and others by id.
+select pg_advisory_xact_lock_shared($lock);
 
 -- name: refresh_standing -> none
 -- What stands of the ledger for these people: the latest act of each purpose, unless a stop or a suppression is open.

@@ -37,7 +37,6 @@ class Judged:
     made_at: datetime
     day_low: float | None
     day_high: float | None
-    band_share: float  # of its lives within the band
     horizon_d: int
     ready_day: int | None
     today: int
@@ -55,7 +54,6 @@ class Forecasted:
     day_low: float | None
     day_median: float | None
     day_high: float | None
-    band_share: float  # of its lives within the band
     horizon_d: int
     ready_share: float
     risk: str
@@ -91,7 +89,6 @@ async def add(conn: Connection, one: Forecasted) -> None:
         day_low=one.day_low,
         day_median=one.day_median,
         day_high=one.day_high,
-        band_share=one.band_share,
         horizon_d=one.horizon_d,
         ready_share=one.ready_share,
         risk=one.risk,

@@ -109,6 +109,23 @@ TABLES: dict[str, Table] = {
             "recorded_by": STAFF,
         },
     ),
+    "imports": Table(
+        why="files of people that were brought, and which rows could not be used",
+        days="keep_deliveries_d",
+        columns={
+            "name": Column(Held.STAFF, STAYS),
+            "given": Column(Held.SAYS, "gone when the import is over"),
+            "bad_rows": Column(Held.SAYS, "stays sealed until its days are over: line, column and reason, no cells"),
+            "began_by": STAFF,
+            "reason": NOBODY,
+            **_nobody("key", "digest", "state"),
+        },
+    ),
+    "import_pieces": Table(
+        why="the bytes of an upload, until a worker has imported it",
+        ends="with the import; at the latest after `keep_deliveries_d` days",
+        columns={"body": Column(Held.NAMES, "gone when the import is over")},
+    ),
     "sends": Table(
         why="what was sent, counted against caps and budgets",
         ends=f"{WITH_CONTACT}; what a reply said, `keep_messages_d` days",
@@ -189,7 +206,18 @@ ABOUT_NOBODY = frozenset(
         *("accounts", "api_keys", "campaign_hits", "campaign_wells", "campaigns", "chip_counts", "chip_days", "chip_months"),
         *("chip_overrides", "chips", "policy_changes"),
         *("consent_leaves", "consent_seals", "consent_texts", "consents_open", "decisions", "fleet_counts", "forecasts", "health_log"),
-        *("holds", "identity", "migrations", "pgqueuer", "pgqueuer_schedules", "pgqueuer_statistics", "policies", "portfolios", "prices"),
-        *("routes", "shadow_chips", "shadow_decisions", "slots_reopened", "spools", "templates", "throttles", "workers"),
+        *(
+            "holds",
+            "identity",
+            "import_lanes",
+            "migrations",
+            "pgqueuer",
+            "pgqueuer_schedules",
+            "pgqueuer_statistics",
+            "policies",
+            "portfolios",
+            "prices",
+        ),
+        *("import_lanes", "routes", "shadow_chips", "shadow_decisions", "slots_reopened", "spools", "templates", "throttles", "workers"),
     }
 )

@@ -67,6 +67,13 @@ where requests.ctid = any(array(select old.ctid from requests as old where old.c
 delete from alerts
 where alerts.ctid = any(array(select old.ctid from alerts as old where old.closed_at < $before limit $limit));
 
+-- name: forget_imports -> none
+-- Imports that are over, and uploads that nobody carried out: with their lanes and their bytes.
+delete from imports
+where imports.id = any(array(
+    select old.id from imports as old where old.ended_at < $before or old.ended_at is null and old.began_at < $before limit $limit
+));
+
 -- name: forget_attempts -> none
 -- Requests whose outcome is known.
 delete from attempts

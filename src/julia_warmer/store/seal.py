@@ -5,8 +5,6 @@ Knows nothing of tables. The key comes from `config.data_key`.
 
 import hmac
 import secrets
-from hashlib import sha256
-from hmac import HMAC
 from uuid import UUID
 
 from cryptography.exceptions import InvalidTag
@@ -28,9 +26,18 @@ class Seal:
         self._key = key
         self._cipher = AESGCM(key)
 
+    @property
+    def key(self) -> bytes:
+        """The key itself, for a process of ours that seals as well."""
+        return self._key
+
     def of_person(self, secret: UUID) -> "Seal":
         """The seal of one person's fields: it takes this key and the person's secret. Without the secret nothing opens them again."""
-        return Seal(HMAC(self._key, b"person" + secret.bytes, sha256).digest())
+        return self.of_secret(secret.bytes)
+
+    def of_secret(self, secret: bytes) -> "Seal":
+        """The same, by the secret's sixteen bytes."""
+        return Seal(hmac.digest(self._key, b"person" + secret, "sha256"))
 
     def pseudonym(self, name: str) -> str:
         """The keyed hash that stands for a name of somebody who was erased. Who has not this key can neither make nor check it.
@@ -39,8 +46,9 @@ class Seal:
         """
         return ERASED + hmac.digest(self._key, b"erased" + name.encode("utf-8", "replace"), "sha256").hex()
 
-    def close(self, plain: bytes, *, use: str) -> bytes:
-        nonce = secrets.token_bytes(NONCE_BYTES)
+    def close(self, plain: bytes, *, use: str, nonce: bytes | None = None) -> bytes:
+        """The sealed bytes. A `nonce` is random and used once: given by who has drawn many at a time."""
+        nonce = nonce or secrets.token_bytes(NONCE_BYTES)
         return VERSION + nonce + self._cipher.encrypt(nonce, plain, use.encode())
 
     def open(self, sealed: bytes, *, use: str) -> bytes:

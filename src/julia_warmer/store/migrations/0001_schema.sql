@@ -248,6 +248,53 @@ create table warmer.consent_leaves (
 );
 create index consent_leaves_seal on warmer.consent_leaves (seal_id, place);
 
+-- A file of people that was brought, or is being. A second start of the same file goes on where the first one ended.
+create table warmer.imports (
+    id         bigint generated always as identity primary key,
+    key        bytea not null,                   -- sha256 over the file and all that was said about it
+    digest     bytea not null,                   -- sha256 of the file
+    name       text not null,                    -- the file's
+    size       bigint not null,                  -- bytes
+    lines      bigint not null,                  -- about how many rows it has
+    state      text not null check (state in ('waiting', 'running', 'done', 'failed')),
+    given      bytea,                            -- sealed: what was said about an upload, until it is over
+    reason     text,                             -- why it failed
+    began_at   timestamptz not null,             -- a consent of later than this lies in the future
+    began_by   text not null,
+    ended_at   timestamptz,
+    read       bigint,                           -- rows, once it is over
+    bad        bigint,
+    bad_rows   bytea,                            -- sealed: the first bad rows with their reasons
+    suppressions_before bigint not null          -- ids up to this one are older than the import
+);
+create unique index imports_open on warmer.imports (key) where ended_at is null;
+create index imports_waiting on warmer.imports (id) where state = 'waiting' or state = 'running';
+create index imports_ended on warmer.imports (ended_at);
+
+-- How far an import is: people are shared out over lanes by their key, and each batch adds to its lane's row in the transaction that stores it.
+create table warmer.import_lanes (
+    import_id  bigint not null references warmer.imports on delete cascade,
+    lane       integer not null,
+    batches    integer not null default 0,       -- of the file, from its beginning
+    line       bigint not null default 0,        -- of the file, up to which this lane is done
+    imported   bigint not null default 0,
+    updated    bigint not null default 0,
+    unchanged  bigint not null default 0,
+    repeated   bigint not null default 0,
+    suppressed bigint not null default 0,
+    no_consent bigint not null default 0,
+    primary key (import_id, lane)
+);
+
+-- The bytes of an upload, sealed, until it is over: whichever worker carries it out has them.
+create table warmer.import_pieces (
+    import_id bigint not null references warmer.imports on delete cascade,
+    nth       integer not null,
+    body      bytea not null,
+    primary key (import_id, nth)
+);
+alter table warmer.import_pieces alter column body set storage external;
+
 -- ---------------------------------------------------------------- what is sent
 
 create table warmer.templates (
@@ -586,10 +633,9 @@ create table warmer.forecasts (
     policy      text not null,
     phase       text not null,                   -- the chip's, at that moment
     day_now     integer not null,
-    day_low     double precision,                -- the narrowest band that holds 80 % of the simulated lives
+    day_low     double precision,                -- 80 % of the simulated lives lie between low and high
     day_median  double precision,
     day_high    double precision,
-    band_share  double precision not null,       -- of the lives that it holds: days are whole, so mostly more than 80 %
     horizon_d   integer not null,                -- days that were simulated, from the registration on
     ready_share double precision not null,       -- of the lives, within the horizon
     risk        text not null,
