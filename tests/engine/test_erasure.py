@@ -33,6 +33,8 @@ from tests.engine.incoming import (
 )
 from tests.engine.outgoing import Fleet, add, add_fleet, add_reply, add_send, claimer
 
+pytestmark = pytest.mark.pg15
+
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 PHONE = f"+55319{phone_of(0)[4:]}"
 WORDS = ["Marialva", "Quero o plantao de sexta", "Bom dia, Marialva", "BR.4455667788", phone_of(0), PHONE[1:], "203.0.113.77"]

@@ -10,6 +10,7 @@ from julia_warmer.store.db import transaction
 from julia_warmer.store.facts import ensure_months
 from julia_warmer.store.records import deflated
 from tests.conftest import Database
+from tests.engine import outgoing as given
 from tests.engine.crowd import AT, add_fleet
 from tests.engine.outgoing import add
 
@@ -61,6 +62,47 @@ async def test_days_of_chips_and_hours_of_the_fleet_go_by_their_age(db: Database
     forgotten = await forget_old(db.pool, at=AT, settings=SETTINGS)
     assert (forgotten.rows["forget_days"], forgotten.rows["forget_hours"]) == (1, 1)
     assert (await count(db, "chip_days"), await count(db, "fleet_counts")) == (2, 2)
+
+
+async def test_words_go_before_what_they_led_to(db: Database):
+    fleet = await given.add_fleet(db.pool)
+    person = await given.add_person(db.pool, 1)
+    for days in (SETTINGS.keep_messages_d - 1, SETTINGS.keep_messages_d + 1):
+        at = AT - DAY * days
+        await given.add_reply(db.pool, fleet, person, text="Bom dia", due_at=at, state="delivered")
+        for nth, next_at in enumerate((None, at)):  # the second still waits for its webhook
+            name = f"wamid.{days}.{nth}"
+            await db.pool.execute(
+                """insert into received (message_id, chip_id, contact_id, at, type, text, route_next_at)
+                   values ($1, $2, $3, $4, 'text', $5, $6)""",
+                name, fleet.chips[0], person, at, b"sealed", next_at,
+            )  # fmt: skip
+        await add(db.pool, "quarantine", at=AT - DAY * (SETTINGS.keep_deliveries_d + days - 180), kind="x", path="y", reason="z", item=b"s")
+    rows = (await forget_old(db.pool, at=AT, settings=SETTINGS)).rows
+    assert (rows["forget_received"], rows["forget_said"], rows["forget_quarantined"]) == (1, 1, 1)
+    assert await count(db, "received") == 3
+    bodies = [one["body"] for one in await db.pool.fetch("select body from sends order by due_at")]
+    assert bodies == [{}, {"type": "text", "text": "Bom dia"}]
+
+
+async def test_only_what_is_closed_goes(db: Database):
+    old = AT - DAY * 2000
+    for closed_at in (None, old):
+        outcome = "done" if closed_at else None
+        await add(
+            db.pool,
+            "requests",
+            kind="access",
+            person="h:1",
+            received_at=old,
+            due_at=old,
+            recorded_by="ana",
+            closed_at=closed_at,
+            outcome=outcome,
+        )
+        await add(db.pool, "alerts", at=old, rule="request", level="warning", text="late", closed_at=closed_at)
+    rows = (await forget_old(db.pool, at=AT, settings=SETTINGS)).rows
+    assert (rows["forget_requests"], rows["forget_alerts"]) == (1, 1)
 
 
 async def test_months_of_events_are_dropped_whole_once_all_of_them_is_old(db: Database):

@@ -15,6 +15,8 @@ from tests.conftest import Database
 from tests.engine.incoming import AT, NOW, SEAL, add_person, apply, message, messages, phone_of, row
 from tests.engine.outgoing import add, add_fleet, add_send
 
+pytestmark = pytest.mark.pg15
+
 DAY = timedelta(days=1)
 PHONE = f"+55319{phone_of(0)[4:]}"
 PROOF: dict[str, Any] = {"source": "form", "purpose": "marketing", "text_version": "v3", "evidence": {"form": "f"}}

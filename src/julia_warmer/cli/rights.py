@@ -1,6 +1,7 @@
 """`warmer contacts show | export | erase | request | requests | answer | engagement`: what a person may ask of whoever holds their data."""
 
 import os
+import sys
 from collections.abc import Sequence
 from dataclasses import fields
 from datetime import datetime
@@ -68,12 +69,14 @@ def export(
 def erase(
     phone: Phone,
     why: Why = "the person asked for it",
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask again: what is erased cannot be brought back.")] = False,
+    yes: Annotated[
+        bool, typer.Option("--yes", help="Do not ask again, as no script is asked: what is erased cannot be brought back.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Erase a person: only a keyed hash stays, and nothing is ever sent to that number again. Cannot be undone."""
     number = phone_of(phone)
-    if not yes and not typer.confirm(f"Erase everything about {phone}, for good?"):
+    if not yes and sys.stdin.isatty() and not typer.confirm(f"Erase everything about {phone}, for good?"):
         raise Misused("nothing was erased; --yes does not ask")
 
     async def work(parts: Parts, clock: Clock) -> Erased:

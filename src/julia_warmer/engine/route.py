@@ -127,7 +127,7 @@ def payload_of(one: Due, seal: Seal) -> dict[str, object]:
         "chip": one.chip,
         "phone_number_id": one.phone_number_id,
         "contact_id": one.contact_id,
-        "phone": one.phone,
+        "phone": one.phone or None,  # erased: there is none to give
         "user_id": one.user_id,
         "name": one.name or details.get("name"),
         "answer_until": one.window_until,

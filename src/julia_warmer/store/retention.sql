@@ -39,14 +39,10 @@ delete from quarantine
 where quarantine.ctid = any(array(select old.ctid from quarantine as old where old.at < $before limit $limit));
 
 -- name: forget_received -> none
--- What people wrote: the words. That they wrote stays while their facts do.
-update received
-set text = null, details = null
+-- What people wrote, but for what is still on its way to its webhook. That they wrote stays while their facts do.
+delete from received
 where received.ctid = any(array(
-    select old.ctid
-    from received as old
-    where old.at < $before and (old.text is not null or old.details is not null) and old.route_next_at is null
-    limit $limit
+    select old.ctid from received as old where old.at < $before and old.route_next_at is null limit $limit
 ));
 
 -- name: forget_said -> none

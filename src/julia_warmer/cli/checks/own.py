@@ -32,6 +32,10 @@ def check_settings(settings: Settings) -> Iterator[Finding]:
             "verify token", "WARMER_VERIFY_TOKEN is not set: Meta cannot verify the webhook", f"{ENV}: any phrase, the same in Meta's form"
         )
     yield _public_url(settings.public_url, is_sandbox=settings.sandbox_url is not None)
+    if settings.person_in_charge:
+        yield ok("person in charge", settings.person_in_charge)
+    else:
+        yield warn("person in charge", "WARMER_PERSON_IN_CHARGE is not set: who answers for people's data?", f"{ENV}: docs/privacy.md")
     if settings.sandbox_url:
         yield warn("platform", f"the sandbox at {settings.sandbox_url} stands for Meta", "unset WARMER_SANDBOX_URL to go live")
     else:
