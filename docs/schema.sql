@@ -413,6 +413,7 @@ create table warmer.forecasts (
     day_low double precision,
     day_median double precision,
     day_high double precision,
+    band_share double precision not null,
     horizon_d integer not null,
     ready_share double precision not null,
     risk text not null,

@@ -30,6 +30,7 @@ DAY = timedelta(days=1)
 
 def judged(**given: Any) -> Judged:
     values: dict[str, Any] = {"chip": "c", "phase": Phase.EXPANSION, "policy": "p", "made_at": AT, "day_low": 22.0, "day_high": 26.0}
+    values["band_share"] = 0.85
     values |= {"horizon_d": 57, "ready_day": None, "today": 20, **given}
     return Judged(**values)
 

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from datetime import timedelta
 
+import numpy as np
 import pytest
 from tests.core.life import BORN, People
 from tests.core.some import STANDARD
@@ -10,7 +11,7 @@ from tests.core.test_beside import Recorded
 
 from julia_warmer.core.model import Change
 from julia_warmer.sim import constants
-from julia_warmer.sim.onward import Forecast, Past, Watch, draw_rates, forecast
+from julia_warmer.sim.onward import Forecast, Past, Watch, band, draw_rates, forecast
 
 LIVES = 40
 
@@ -79,3 +80,19 @@ def test_rates_are_drawn_around_what_was_seen(good: Recorded) -> None:
     more = replace(snapshot, recent_matured=replace(seen, opted_out=seen.opted_out + 8))
     worse = draw_rates(more, constants.standard(), lives=400, seed=3)
     assert sum(one.block for one in worse.values()) > 2 * sum(one.block for one in drawn.values())
+
+
+NEVER = float("inf")
+BANDS = [
+    pytest.param([20] * 8 + [30, 40], (20, 20, 0.8), id="most end on one day"),
+    pytest.param([20, 21, 22, 23, 24, 25, 26, 27, 35, 50], (20, 27, 0.8), id="a long tail is left out"),
+    pytest.param([10, 19, 30, 30, 30, 30, 30, 31, 31, 31], (30, 31, 0.8), id="so is an early few"),
+    pytest.param([20] * 9 + [NEVER], (20, 20, 0.9), id="whole days hold more than asked"),
+    pytest.param([20] * 5 + [30] * 2 + [NEVER] * 3, (20, None, 1.0), id="too many never: no end"),
+    pytest.param([20, 30, *[NEVER] * 8], (None, None, 0.8), id="nearly all never"),
+]
+
+
+@pytest.mark.parametrize(("days", "said"), BANDS)
+def test_the_band_is_the_narrowest_that_holds_its_share(days: list[float], said: tuple[float | None, float | None, float]) -> None:
+    assert band(np.array(days, np.float64)) == pytest.approx(said)

@@ -131,10 +131,15 @@ def _show_calibration(*, as_json: bool) -> None:
         print_json([{**asdict(one), "share": one.share, "ci95": one.interval} for one in found])
         return
     rows = [
-        (one.phase, f"{one.right} of {one.settled}", "-" if one.share is None else f"{one.share:.0%}", _span(one.interval), one.open)
+        (one.phase, f"{one.right} of {one.settled}", _share(one.share), _span(one.interval), _share(one.expected), one.open)
         for one in found
     ]
-    print_table("How often the 80 % band was right", ["made in", "right", "share", "95 % interval", "still open"], rows)
+    print_table("How often the 80 % band was right", ["made in", "right", "share", "95 % interval", "should be", "still open"], rows)
+    say("Should be: what the bands held of their own lives. Days are whole, so a band of 80 % mostly holds more.")
+
+
+def _share(share: float | None) -> str:
+    return "-" if share is None else f"{share:.0%}"
 
 
 def _span(interval: tuple[float, float]) -> str:

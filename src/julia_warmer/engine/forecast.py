@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -72,6 +72,7 @@ def forecast_past(
         day_low=said.day_low,
         day_median=said.day_median,
         day_high=said.day_high,
+        band_share=said.band_share,
         horizon_d=said.horizon_d,
         ready_share=said.ready_share,
         risk=said.risk,
@@ -117,12 +118,16 @@ async def _past_or_none(conn: Connection, chip_id: int, at: datetime, policy: Po
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """Of the forecasts that are settled, how many had the day of ready within their 80 % band."""
+    """Of the forecasts that are settled, how many had the day of ready within their band, and how many should have had it.
+
+    Bands end on whole days, so that most hold more than 80 % of the lives: what they hold on the mean is what is to be expected.
+    """
 
     phase: str
     right: int
     settled: int
     open: int
+    expected: float | None = None  # share of the settled ones
 
     @property
     def share(self) -> float | None:
@@ -136,12 +141,18 @@ class Calibration:
 
 def calibrate(judged: Iterable[Judged]) -> list[Calibration]:
     """By the phase in which a forecast was made, and over all."""
-    answers: dict[str, list[bool | None]] = {ALL_PHASES: [], **{phase.value: [] for phase in Phase}}
+    found: dict[str, list[Judged]] = {ALL_PHASES: [], **{phase.value: [] for phase in Phase}}
     for one in judged:
         for name in (one.phase.value, ALL_PHASES):
-            answers[name].append(was_right(one))
-    rows: Mapping[str, list[bool | None]] = {name: found for name, found in answers.items() if found or name == ALL_PHASES}
-    return [Calibration(name, found.count(True), len(found) - found.count(None), found.count(None)) for name, found in rows.items()]
+            found[name].append(one)
+    return [_calibration(name, of) for name, of in found.items() if of or name == ALL_PHASES]
+
+
+def _calibration(phase: str, judged: list[Judged]) -> Calibration:
+    answers = [was_right(one) for one in judged]
+    settled = [one.band_share for one, answer in zip(judged, answers, strict=True) if answer is not None]
+    expected = sum(settled) / len(settled) if settled else None
+    return Calibration(phase, answers.count(True), len(settled), answers.count(None), expected)
 
 
 def was_right(one: Judged) -> bool | None:

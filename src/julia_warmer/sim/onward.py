@@ -26,6 +26,7 @@ from julia_warmer.sim.scatter import Ints
 from julia_warmer.sim.scenarios import BEGINS_AT
 from julia_warmer.sim.streams import Floats
 
+BAND = 0.80
 WEEKS_BACK = 4  # of the past are laid down: more than any window but the 30 days' sums holds
 PEOPLE_MAX = 1500  # more than a chip can write to at 100 a day and once a week each
 NOON_H = 12
@@ -52,9 +53,10 @@ class Past:
 class Forecast:
     """When a chip becomes ready by its policy's own word, over many lives. Days count from its registration, the first being 1."""
 
-    day_low: float | None  # 80 % of the lives lie between low and high; None: later than the horizon, or never
+    day_low: float | None  # the narrowest band that holds 80 % of the lives; None: later than the horizon, or never
     day_median: float | None
     day_high: float | None
+    band_share: float  # of lives within the band: days are whole, so it is mostly more than 80 %
     ready_share: float  # of lives, within the horizon
     day_now: int
     horizon_d: int  # the last day that was simulated
@@ -81,12 +83,13 @@ def forecast(past: Past, policy: Policy, c: Constants, *, lives: int, days: int,
     lived = fleet.live(first)
     registered_h = (past.snapshot.registered_at + begin.moved - MIDNIGHT).total_seconds() / 3600
     day_of = np.floor((lived.ready_h - registered_h) / DAY_H) + 1
-    low, median, high = (_quantile(day_of, q) for q in (0.1, 0.5, 0.9))
+    low, high, within = band(day_of)
     now_d = int((past.snapshot.at - past.snapshot.registered_at) / timedelta(days=1)) + 1
     return Forecast(
         day_low=low,
-        day_median=median,
+        day_median=_quantile(day_of, 0.5),
         day_high=high,
+        band_share=within,
         ready_share=float(np.isfinite(day_of).mean()),
         day_now=now_d,
         horizon_d=now_d + days,
@@ -99,6 +102,21 @@ def _quantile(days: Floats, q: float) -> float | None:
     """The day by which this share of all lives was ready; lives that never were stand at the end."""
     value = float(np.sort(days)[min(len(days) - 1, int(np.ceil(q * len(days))) - 1)])
     return value if np.isfinite(value) else None
+
+
+def band(days: Floats, share: float = BAND) -> tuple[float | None, float | None, float]:
+    """The narrowest band that holds this share of the lives, and the share that it does hold. Never (infinity) is later than any day.
+
+    Where too many lives were never ready for a band that ends, it has no end, and begins as late as may be.
+    """
+    ends = np.sort(days)
+    need = int(np.ceil(share * len(ends) - 1e-9))
+    lows, highs = ends[: len(ends) - need + 1], ends[need - 1 :]
+    is_finite = np.isfinite(highs)
+    place = int(np.argmin((highs - lows)[is_finite])) if is_finite.any() else len(lows) - 1
+    low, high = float(lows[place]), float(highs[place])
+    within = float(((ends >= low) & (ends <= high)).mean())
+    return (low if np.isfinite(low) else None), (high if np.isfinite(high) else None), within
 
 
 def _people_of(past: Past) -> int:
@@ -301,19 +319,19 @@ class Watch:
     stopped: dict[int, set[str]] = field(default_factory=dict)
     waits: dict[int, tuple[str, ...]] = field(default_factory=dict)
     bound: Counter[str] = field(default_factory=Counter)
-    _ready: set[int] = field(default_factory=set)
+    _ready: dict[int, Decision] = field(default_factory=dict)  # of each life that is: the decision that made it so
 
     def __call__(self, snapshot: Snapshot, policy: Policy) -> Decision:
         if not self.first:
             self.first.append(snapshot)
+        life = snapshot.chip_id
+        if (done := self._ready.get(life)) is not None:  # what it would do from then on nobody asks
+            return done
         if self.clamp is not None:
             snapshot = replace(snapshot, clamp=self.clamp)
         decision = decide(snapshot, policy)
-        life = snapshot.chip_id
-        if life in self._ready:
-            return decision
         if decision.state.status is ChipStatus.READY:
-            self._ready.add(life)
+            self._ready[life] = decision
             return decision
         self.bound[decision.budget.binding] += 1
         self.waits[life] = tuple(gate.name for gate in decision.gates if gate.verdict is not Verdict.PASS)

@@ -37,6 +37,7 @@ class Judged:
     made_at: datetime
     day_low: float | None
     day_high: float | None
+    band_share: float  # of its lives within the band
     horizon_d: int
     ready_day: int | None
     today: int
@@ -54,6 +55,7 @@ class Forecasted:
     day_low: float | None
     day_median: float | None
     day_high: float | None
+    band_share: float  # of its lives within the band
     horizon_d: int
     ready_share: float
     risk: str
@@ -89,6 +91,7 @@ async def add(conn: Connection, one: Forecasted) -> None:
         day_low=one.day_low,
         day_median=one.day_median,
         day_high=one.day_high,
+        band_share=one.band_share,
         horizon_d=one.horizon_d,
         ready_share=one.ready_share,
         risk=one.risk,

@@ -32,20 +32,20 @@ limit $limit;
 -- name: add_forecast -> none
 -- A forecast, as it was made.
 insert into forecasts (
-    chip_id, made_at, policy, phase, day_now, day_low, day_median, day_high, horizon_d, ready_share, risk, lives
+    chip_id, made_at, policy, phase, day_now, day_low, day_median, day_high, band_share, horizon_d, ready_share, risk, lives
 )
 values (
-    $chip_id, $made_at, $policy, $phase, $day_now, $day_low, $day_median, $day_high, $horizon_d, $ready_share, $risk, $lives
+    $chip_id, $made_at, $policy, $phase, $day_now, $day_low, $day_median, $day_high, $band_share, $horizon_d, $ready_share, $risk, $lives
 );
 
 -- name: list_judged -> Judged
 -- Of each chip the first forecast in each phase, with the day on which it first became ready after that, and the day that it is now.
-select first.chip, first.phase, first.policy, first.made_at, first.day_low, first.day_high, first.horizon_d,
+select first.chip, first.phase, first.policy, first.made_at, first.day_low, first.day_high, first.band_share, first.horizon_d,
        floor(extract(epoch from became.at - first.registered_at) / 86400)::integer + 1 as ready_day,
        floor(extract(epoch from $at::timestamptz - first.registered_at) / 86400)::integer + 1 as today
 from (
     select distinct on (forecasts.chip_id, forecasts.phase) forecasts.chip_id, chips.name as chip, chips.registered_at, forecasts.phase,
-           forecasts.policy, forecasts.made_at, forecasts.day_low, forecasts.day_high, forecasts.horizon_d
+           forecasts.policy, forecasts.made_at, forecasts.day_low, forecasts.day_high, forecasts.band_share, forecasts.horizon_d
     from forecasts
     join chips on chips.id = forecasts.chip_id
     order by forecasts.chip_id, forecasts.phase, forecasts.made_at

@@ -633,9 +633,10 @@ create table warmer.forecasts (
     policy      text not null,
     phase       text not null,                   -- the chip's, at that moment
     day_now     integer not null,
-    day_low     double precision,                -- 80 % of the simulated lives lie between low and high
+    day_low     double precision,                -- the narrowest band that holds 80 % of the simulated lives
     day_median  double precision,
     day_high    double precision,
+    band_share  double precision not null,       -- of the lives that it holds: days are whole, so mostly more than 80 %
     horizon_d   integer not null,                -- days that were simulated, from the registration on
     ready_share double precision not null,       -- of the lives, within the horizon
     risk        text not null,
