@@ -136,7 +136,7 @@ class _Game:
             self.found.violate(f"a worker that stopped inside a transaction still held {blocked} others up after {FREE_WITHIN_S:.0f} s")
         waited_s = loop.time() - began - LEASE_S
         zombie.process.send(SIGCONT)
-        await finish(self.stage, within_s=180)
+        await until("every send of the round is over", lambda: self._are_over(sends), within_s=180, every_s=0.2)
         return max(0.0, waited_s)
 
     async def _let_go(self, sends: Sequence[int]) -> None:
