@@ -10,7 +10,7 @@ import pytest
 
 from julia_warmer.cloud import encode
 from julia_warmer.cloud.answers import Accepted, Done, Refused, Unclear
-from julia_warmer.cloud.client import GraphClient, Limits, WrongHost, WrongNode
+from julia_warmer.cloud.client import GraphClient, Limits, TooLate, WrongHost, WrongNode
 from julia_warmer.cloud.codes import TOKEN_UNFIT, UNREACHABLE, Acceptance, Outcome
 from julia_warmer.core.errors import WarmerError
 from tests.cloud.server import Canned, Raw, graph, raw, read_request
@@ -49,6 +49,20 @@ async def test_a_send_is_one_post_with_its_token_in_the_header_only() -> None:
         "body": HELLO,
         "authorization": f"Bearer {TOKEN}",
     }
+
+
+async def test_a_send_whose_connection_comes_too_late_is_not_asked() -> None:
+    """Whether the connection is new or was there; and the next one is asked."""
+    loop = asyncio.get_running_loop()
+    async with graph([Canned(SENT), Canned(SENT)]) as server, GraphClient(sandbox_url=server.url) as client:
+        for _ in range(2):
+            with pytest.raises(TooLate):
+                await client.send(CHIP, HELLO, TOKEN, begin_by=loop.time() - 0.001)
+        assert isinstance(await client.send(CHIP, HELLO, TOKEN, begin_by=loop.time() + 10), Accepted)
+        with pytest.raises(TooLate):
+            await client.send(CHIP, HELLO, TOKEN, begin_by=loop.time() - 0.001)
+        assert isinstance(await client.send(CHIP, HELLO, TOKEN), Accepted)
+    assert len(server.asked) == 2
 
 
 @pytest.mark.parametrize(

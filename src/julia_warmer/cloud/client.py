@@ -4,11 +4,13 @@ No redirects, no environment proxies, no cookies; the host is Meta's unless the 
 taken. Trouble on the net is a value, never an exception: what surely never began is `Refused`, all else `Unclear`.
 """
 
+import asyncio
 import re
 from collections.abc import Callable, Mapping
+from contextvars import ContextVar
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import TYPE_CHECKING, Self, TypeVar
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -33,6 +35,10 @@ from julia_warmer.cloud.encode import Body
 from julia_warmer.cloud.nodes import Account, BusinessProfile, Created, PhoneNumber, SignupNode, Template, Usage
 from julia_warmer.core.errors import WarmerError
 
+if TYPE_CHECKING:
+    from aiohttp.connector import Connection
+    from aiohttp.tracing import Trace
+
 GRAPH = "https://graph.facebook.com"
 META_HOSTS = ("facebook.com", "whatsapp.com", "fbcdn.net")
 SANDBOX_TOKEN = "sandbox-"  # noqa: S105 - how such a token begins
@@ -42,6 +48,7 @@ BAD_CURSOR = 131059
 _VERSION = re.compile(r"v\d{1,3}\.\d")
 _NODE = re.compile(r"[A-Za-z0-9_.-]{1,128}")
 _TOKEN = re.compile(r"[!-~]{8,2000}")
+_BEGIN_BY: ContextVar[float | None] = ContextVar("begin_by", default=None)
 _NEVER_BEGAN = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
 _LOST = (aiohttp.ClientError, TimeoutError, OSError)
 T = TypeVar("T")
@@ -69,6 +76,22 @@ class Limits:
     accounts_remembered: int = 1000
 
 
+class TooLate(Exception):  # noqa: N818 - what happened, and no fault
+    """The request would have begun after the moment that was set for it, so it did not."""
+
+
+class _Punctual(aiohttp.TCPConnector):
+    """Looks at the clock when a connection is there, right before the request is written: waiting for one may have taken long."""
+
+    async def connect(self, req: aiohttp.ClientRequest, traces: "list[Trace]", timeout: aiohttp.ClientTimeout) -> "Connection":  # noqa: ASYNC109 - aiohttp's own
+        connection = await super().connect(req, traces, timeout)
+        begin_by = _BEGIN_BY.get()
+        if begin_by is not None and asyncio.get_running_loop().time() > begin_by:
+            connection.release()
+            raise TooLate
+        return connection
+
+
 class GraphClient:
     """Meta's Graph API, or the sandbox at `sandbox_url`. Open it with `async with`; it keeps no token.
 
@@ -91,7 +114,7 @@ class GraphClient:
     async def __aenter__(self) -> Self:
         limits = self._limits
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=limits.connections, keepalive_timeout=limits.keepalive_s),
+            connector=_Punctual(limit=limits.connections, keepalive_timeout=limits.keepalive_s),
             timeout=aiohttp.ClientTimeout(total=limits.total_s, connect=limits.connect_s, sock_read=limits.read_s),
             cookie_jar=aiohttp.DummyCookieJar(),
             trust_env=False,
@@ -114,9 +137,16 @@ class GraphClient:
 
     # ---------------------------------------------------------------- messages
 
-    async def send(self, phone_number_id: str, body: Body, token: str) -> Accepted | Refused | Unclear:
-        """Send one message, once. There is no idempotency key: only `Refused` with accepted NO may be sent again by itself."""
-        answer = await self._ask("POST", _node(phone_number_id, "messages"), token, body=body)
+    async def send(self, phone_number_id: str, body: Body, token: str, *, begin_by: float | None = None) -> Accepted | Refused | Unclear:
+        """Send one message, once. There is no idempotency key: only `Refused` with accepted NO may be sent again by itself.
+
+        Raises TooLate, and has asked nothing, when there is no connection by `begin_by`, in the event loop's seconds.
+        """
+        before = _BEGIN_BY.set(begin_by)
+        try:
+            answer = await self._ask("POST", _node(phone_number_id, "messages"), token, body=body)
+        finally:
+            _BEGIN_BY.reset(before)
         return read_accepted(answer) if isinstance(answer, Answer) else answer
 
     async def mark_read(self, phone_number_id: str, message_id: str, token: str) -> Done | Failure:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import structlog
 
 from julia_warmer.cloud.answers import Refused, Unclear
-from julia_warmer.cloud.client import GraphClient
+from julia_warmer.cloud.client import GraphClient, TooLate
 from julia_warmer.cloud.codes import TOKEN_UNFIT
 from julia_warmer.core.errors import WarmerError
 from julia_warmer.engine.control import CALL_BEGINS_WITHIN_S
@@ -44,17 +44,19 @@ class Asker:
 
     async def ask(self, begun: Begun) -> Answer:
         """The request, unless it is too late to begin: whoever stops us waits no longer than that for what he cannot see."""
-        call = begun.call
-        if asyncio.get_running_loop().time() > begun.written_s + ASKED_WITHIN_S:
+        call, begin_by = begun.call, begun.written_s + ASKED_WITHIN_S
+        if asyncio.get_running_loop().time() > begin_by:
             return Answer(call, LATE)
         if self.doubts.forbid(call.account_id, since_s=begun.written_s):
             return Answer(call, SICK)
-        return Answer(call, await self._request(call))
+        return Answer(call, await self._request(call, begin_by=begin_by))
 
-    async def _request(self, call: Call) -> Result:
+    async def _request(self, call: Call, *, begin_by: float) -> Result:
         try:
             body, token = body_of(call), self._token(call)
-            return await self.graph.send(call.phone_number_id, body, token)
+            return await self.graph.send(call.phone_number_id, body, token, begin_by=begin_by)
+        except TooLate:
+            return LATE
         except SealBroken as error:
             return Refused(code=TOKEN_UNFIT, http=None, message=str(error))
         except WarmerError as error:  # the message, or the number's id, is not one that the platform takes
