@@ -80,7 +80,7 @@ async def _with_kin(conn: Connection, ids: Sequence[int]) -> list[int]:
 async def erase_contact(conn: Connection, contact_id: int, person: str, *, seal: Seal, at: datetime, by: str, why: str) -> Erased:
     """Erase a contact by its id, as a restored backup has it again."""
     await contacts.wait_turn(conn)
-    rows = [row for row in await erasure.lock_erasable(conn, [contact_id]) if row.erased_at is None]
+    rows = [row for row in await erasure.lock_erasable(conn, await _with_kin(conn, [contact_id])) if row.erased_at is None]
     if not rows:
         return Erased(person=person, contact_ids=(contact_id,), before=True)
     return await _erase(conn, rows, person, seal, at=at, by=by, why=why)

@@ -64,8 +64,8 @@ _TABLE: tuple[tuple[Property, Cost], ...] = (
     (r19_sick_provider, Cost(full_s=900, short_s=80)),
     (r20_deploy, Cost(full_s=90, short_s=30)),
     (s01_signature, Cost(full_s=15, short_s=8)),
-    (s03_personal_data, Cost(full_s=40, short_s=15)),
-    (s04_consent_ledger, Cost(full_s=60, short_s=15)),
+    (s03_personal_data, Cost(full_s=60, short_s=27)),
+    (s04_consent_ledger, Cost(full_s=60, short_s=10)),
 )
 BUILT: dict[str, Property] = {module.NAME: module for module, _ in _TABLE}
 COSTS: dict[str, Cost] = {module.NAME: cost for module, cost in _TABLE}
