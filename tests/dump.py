@@ -3,10 +3,10 @@
 import base64
 from typing import Any
 
-TABLES = """
+TABLES = r"""
     select format('%I.%I', schemaname, tablename) as name
     from pg_catalog.pg_tables
-    where schemaname not in ('pg_catalog', 'information_schema')
+    where schemaname not in ('pg_catalog', 'information_schema') and schemaname not like 'pg\_temp%'  -- another connection's, gone with it
     order by 1
 """
 

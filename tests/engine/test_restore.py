@@ -74,7 +74,9 @@ def people_of(line: Line) -> Counter[str]:
 
 async def test_a_restored_backup_is_held_put_back_and_nobody_is_written_to_twice(db: Database, tmp_path: Path):
     async with line_of(db, tmp_path, sends=12) as line, backup(db) as name:
-        assert (await line.dispatch(limit=8)).accepted == 8
+        sent = 0
+        while sent < 8:  # on a busy machine a request that cannot begin in time does not, and is planned again
+            sent += (await line.dispatch(limit=8 - sent)).accepted
         await put_in_place(db, name, db.name)
         assert await line.states() == {"planned": 12}
         assert await restore.begin_work(line.parts, at=AT)

@@ -84,7 +84,7 @@ def socket_of(process: "subprocess.Popen[str]") -> Path:
 def leave(process: "subprocess.Popen[str]") -> None:
     assert process.stdin is not None
     process.stdin.close()
-    assert process.wait(20) == 0
+    assert process.wait(60) == 0
 
 
 def processes_of(home: Path) -> list[int]:
@@ -237,7 +237,7 @@ def test_nothing_is_left_when_the_only_user_and_its_group_get(made_home: Path, r
         socket_of(process)
         assert processes_of(made_home)
         os.killpg(process.pid, sign)
-        process.wait(20)
+        process.wait(60)
     wait_until_gone(made_home, runtime)
 
 
