@@ -10,13 +10,13 @@ from typing import Any
 
 from rich.console import Console
 
-from benchmarks import apply, dispatch, intake, plan, review, show
+from benchmarks import apply, bring, dispatch, intake, plan, review, show
 from benchmarks.database import placed
 from benchmarks.machine import describe
 from benchmarks.rows import Report, Row
 from benchmarks.whole import whole_message
 
-SUBJECTS: dict[str, Any] = {"intake": intake, "apply": apply, "dispatch": dispatch, "plan": plan, "review": review}
+SUBJECTS: dict[str, Any] = {"intake": intake, "apply": apply, "dispatch": dispatch, "plan": plan, "review": review, "import": bring}
 WIDTH = 180  # where no terminal says how wide it is
 
 

@@ -79,6 +79,7 @@ async def loading(url: str, secret: str, connections: int) -> AsyncGenerator[Ord
             "failed": failed,
             "p50_ms": 1000 * waits[len(waits) // 2],
             "p99_ms": 1000 * waits[len(waits) * 99 // 100],
+            "max_ms": 1000 * waits[-1],
         }
 
     yield go

@@ -40,6 +40,17 @@ def bodies(first: int, number: int, fleet: Fleet, *, people: int, at: datetime, 
     return list(_packed(items, fleet, at))
 
 
+def stops(people: Sequence[int], fleet: Fleet, *, at: datetime, first: int) -> list[bytes]:
+    """A delivery for each of these people, who ask to stop. `first` numbers the messages."""
+    items = [Item(at.timestamp(), 1, _message(first + nth, person, at.timestamp(), "PARAR")) for nth, person in enumerate(people)]
+    return [body for item in items for body in _packed([item], fleet, at)]
+
+
+def wa_id(person: int) -> str:
+    """How the platform writes this person's number."""
+    return _wa_id(person)
+
+
 def count_items(delivered: Sequence[bytes]) -> int:
     """How many facts these bodies bring."""
     return sum(

@@ -25,7 +25,6 @@ from julia_warmer.engine.errors import Conflict, Wrong
 from julia_warmer.engine.imports import Given
 from julia_warmer.engine.sheets import look_at
 from julia_warmer.store import db as store_db
-from julia_warmer.store import imports as store
 from julia_warmer.store.local import APP
 from julia_warmer.store.seal import Seal
 from tests.conftest import Database, Servers
@@ -232,11 +231,11 @@ async def test_a_dry_run_says_what_would_come_of_it_and_changes_nothing(db: Data
 
 
 async def test_a_stop_from_a_number_that_is_being_added_holds_when_the_import_ends(db: Database, tmp_path: Path):
-    """The stop finds no contact yet, and the batch does not see the stop: the import looks again at its end. No claim waits for that."""
+    """The stop finds no contact yet, and the batch does not see the stop: it is looked for again. No claim waits for that."""
     await bring(db, tmp_path / "a.csv", "phone,consent_at\n+5531987654321,2026-05-01\n+5531987654322,2026-05-01\n")
     await stop(db, "553187654321")
     async with db.pool.acquire() as conn:
-        assert await store.settle_stops(conn, await conn.fetchval("select id from imports"), at=AT) == 1
+        assert await imports.settle(conn, at=AT + timedelta(minutes=1)) == 1
         people = await conn.fetch("select may_marketing, stopped_at is not null from contacts order by phone")
     assert [tuple(row) for row in people] == [(False, True), (True, False)]
 

@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import IO, Any
 
@@ -31,6 +31,7 @@ from julia_warmer.store.seal import Seal
 LANES = 2  # of an import: what a database of two cores can use
 AHEAD_MAX = 2  # batches that wait for a lane
 TRIES_MAX = 5  # of a batch that the database undid for another writer's sake
+SETTLES = timedelta(minutes=10)  # after an import: far longer than any request to stop takes
 BAD_ROWS_MAX = 1000  # that a report holds; a sink hears of all
 
 BAD_ROWS_USE = "imports.bad_rows"
@@ -160,9 +161,17 @@ async def _end(conn: Connection, found: Import, report: ImportReport, *, seal: S
     told = [asdict(replace(row, cells={})) for row in report.bad_rows]  # whoever brought the file has the cells
     bad_rows = seal.close(orjson.dumps(told), use=BAD_ROWS_USE)
     async with conn.transaction():
-        await store.settle_stops(conn, found.id, at=at)
+        await store.settle_stops(conn, since=at, at=at)
         await store.end_import(conn, found.id, state="done", read=report.read, bad=report.bad, bad_rows=bad_rows, at=at)
         await record_import(conn, report, at=at, by=by, import_id=found.id)
+
+
+async def settle(conn: Connection, *, at: datetime) -> int:
+    """Stops that were on their way when an import ended: a person who was just being added may have asked for it. Returns how many people.
+
+    Whoever plans or claims asks the list of suppressions; this makes what is shown of these people true as well.
+    """
+    return await store.settle_stops(conn, since=at - SETTLES, at=at)
 
 
 @asynccontextmanager

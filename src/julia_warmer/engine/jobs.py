@@ -24,6 +24,7 @@ from julia_warmer.engine import (
     dispatch,
     erasure,
     forecast,
+    imports,
     intake,
     plan,
     quality,
@@ -150,6 +151,8 @@ async def _quality(parts: Parts, clock: Clock) -> bool:
 
 
 async def _import(parts: Parts, clock: Clock) -> bool:
+    async with transaction(parts.pool) as conn:
+        await imports.settle(conn, at=clock.now())
     return await uploads.carry_out(parts, clock=clock)
 
 

@@ -113,7 +113,7 @@ async def make_staging(conn: Connection) -> None:
 
 async def stage(conn: Connection, rows: bytes) -> None:
     """Lay a batch down: lines of COPY's text form, with the columns of STAGED."""
-
+    await queries.plan_by_index.fetchval(conn)
     await queries.clear_staging.execute(conn)
 
     async def whole() -> AsyncIterator[bytes]:
@@ -188,9 +188,12 @@ async def count_left(conn: Connection) -> Left:
 # ------------------------------------------------------------------ imports
 
 
-async def settle_stops(conn: Connection, import_id: int, *, at: datetime) -> int:
-    """Bring people who were added by an import to where suppressions that came meanwhile say; returns how many."""
-    return await queries.settle_stops.execute(conn, id=import_id, at=at)
+async def settle_stops(conn: Connection, *, since: datetime, at: datetime) -> int:
+    """Bring people who were added by imports that are under way, or ended since, to where suppressions that came meanwhile say.
+
+    Returns how many.
+    """
+    return await queries.settle_stops.execute(conn, since=since, at=at)
 
 
 async def find_open(conn: Connection, key: bytes) -> Import | None:

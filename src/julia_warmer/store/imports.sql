@@ -32,6 +32,11 @@ create temp table if not exists import_rows (
     stop          text                           -- what they must not be written to for: all, or marketing
 ) on commit delete rows;
 
+-- name: plan_by_index -> str
+-- For this transaction: no statement reads all of a large table. What the server knows of tables that are being filled is old: it would take
+-- everybody for erased, and read a million contacts to list nobody.
+select set_config('enable_seqscan', 'off', true);
+
 -- name: clear_staging -> none
 -- Nothing is laid down: a transaction may merge several batches.
 delete from import_rows;
@@ -208,7 +213,7 @@ select count(*) from import_rows where import_rows.is_first and import_rows.cont
 
 -- name: settle_stops -> none
 -- Opt-outs that came while an import was at it, from numbers that were being added at that very moment. Every claim asks the list of
--- suppressions itself; this keeps what stands of the consents true as well.
+-- suppressions itself; this keeps what stands of the consents true as well. Of imports that are under way or ended since.
 update contacts
 set may_marketing = false,
     may_utility = contacts.may_utility and suppressions.purpose <> 'all',
@@ -216,7 +221,7 @@ set may_marketing = false,
     updated_at = $at
 from imports
 join suppressions on suppressions.id > imports.suppressions_before and suppressions.lifted_at is null
-where imports.id = $id
+where (imports.ended_at is null or imports.ended_at >= $since)
   and contacts.phone_key = suppressions.phone_key
   and contacts.created_at >= imports.began_at
   and (contacts.may_marketing or contacts.may_utility and suppressions.purpose = 'all');

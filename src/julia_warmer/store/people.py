@@ -118,6 +118,7 @@ async def find_people(conn: Connection, names: Sequence[Names]) -> list[list[int
     found: list[list[int]] = [[] for _ in names]
     if not names:
         return found
+    await queries.plan_by_index.fetchval(conn)
     rows = await queries.find_people.fetch(
         conn,
         phone_keys=[name.phone_key for name in names],

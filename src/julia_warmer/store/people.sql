@@ -1,6 +1,11 @@
 -- What people do and what becomes known of them: opt-outs, the platform's own names for them, whether they can be reached.
 -- Every statement that changes contacts is called with their locks taken, in the order of their ids.
 
+-- name: plan_by_index -> str
+-- For this transaction: plans are made by index, whatever the statistics are. A plan is kept, and one that was made while there were few
+-- contacts would read all of them for each STOP once there are a million.
+select set_config('enable_seqscan', 'off', true);
+
 -- name: find_people -> Found
 -- Contacts by anything that names a person, best first: canonical phone key, the platform's form of the phone, business-scoped user id.
 select found.ordinal, found.id, found.rank
