@@ -25,7 +25,8 @@ from julia_warmer.store.keeper import Notice, Places
 from julia_warmer.store.local import APP, LocalPostgres, find_bin_dir, local_postgres
 
 HOLD = """
-import sys
+import signal, sys
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # under nohup it would be ignored
 from pathlib import Path
 from julia_warmer.store.local import LocalPostgres
 server = LocalPostgres.start(Path(sys.argv[1]), runtime_dir=Path(sys.argv[2]), durable=False)
