@@ -10,7 +10,8 @@ from pgqueuer.adapters.drivers.asyncpg import AsyncpgDriver
 
 from julia_warmer.engine import wake as wake_module
 from julia_warmer.engine.intake import take_delivery
-from julia_warmer.engine.jobs import RHYTHMS, ListensFirst, run_worker
+from julia_warmer.engine.jobs import RHYTHMS, run_worker
+from julia_warmer.engine.listening import ListensFirst
 from julia_warmer.engine.wake import Step, queue, wake
 from julia_warmer.store.db import transaction
 from tests.conftest import Database

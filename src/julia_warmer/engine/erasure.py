@@ -1,6 +1,6 @@
 """Erases a person: names become keyed hashes, texts and evidence go, and nothing is ever sent to that number again.
 
-One transaction. What stays says what was sent and proved, of nobody. docs/decisions/0021-erasure.md says why each thing goes or stays.
+One transaction. What stays says what was sent and proved, of nobody. docs/decisions/0024-erasure.md says why each thing goes or stays.
 It must not know who may ask for it, nor the journal that tells a restored backup.
 """
 

@@ -14,9 +14,7 @@ from functools import partial
 
 import structlog
 from pgqueuer import PgQueuer
-from pgqueuer.adapters.drivers.asyncpg import AsyncpgPoolDriver
 from pgqueuer.models import Job, Schedule
-from pgqueuer.ports.driver import NotifyCallback
 
 from julia_warmer.clock import Clock
 from julia_warmer.engine import (
@@ -39,11 +37,12 @@ from julia_warmer.engine import (
     uploads,
 )
 from julia_warmer.engine.confirm import hearing_of
+from julia_warmer.engine.listening import ListensFirst
 from julia_warmer.engine.parts import Parts, parts_at
 from julia_warmer.engine.rules import in_force
 from julia_warmer.engine.wake import CHANNEL, Step, queue, wake
 from julia_warmer.store import jobs, merges, platform
-from julia_warmer.store.db import Pool, transaction
+from julia_warmer.store.db import transaction
 from julia_warmer.store.platform import Alert
 
 POLL_AGE_S = 90.0  # with a look every 30 s, no account's quality is more than two minutes old
@@ -215,26 +214,6 @@ async def run_worker(parts: Parts, *, clock: Clock, stop: asyncio.Event | None =
             work.cancel()
             await asyncio.wait({work})
         raise
-
-
-class ListensFirst(AsyncpgPoolDriver):
-    """PgQueuer's driver, whose probes do not overtake its LISTEN.
-
-    PgQueuer 1.6 begins to probe its listener before it listens; a busy machine then loses the first probe, and the loop breaks off ten
-    seconds later for a listener that is well.
-    """
-
-    def __init__(self, pool: Pool) -> None:
-        super().__init__(pool)
-        self._listens = asyncio.Event()
-
-    async def add_listener(self, channel: str, callback: NotifyCallback) -> None:
-        await super().add_listener(channel, callback)
-        self._listens.set()
-
-    async def notify(self, channel: str, payload: str) -> None:
-        await self._listens.wait()
-        await super().notify(channel, payload)
 
 
 @dataclass(slots=True)
