@@ -13,6 +13,7 @@ from tests.faults.row import Findings
 from tests.faults.stage import Stage
 
 WORDS = ("PARAR", "sair", "Stop", "me tirem da lista", "não quero mais receber mensagens")
+CLOCKS_S = 0.02  # how well we know the sandbox's clock, and the kernel's tick
 
 
 @dataclass(slots=True)
@@ -36,23 +37,24 @@ async def ask(stage: Stage, fleet: Fleet, sender: Sender, n: int, words: str) ->
 
 
 def judge_times(sandbox: SandboxProcess, asked: Sequence[Asked], found: Findings) -> int:
-    """Requests that arrived after the 200 are violations; those that had arrived, and were taken later, are counted."""
+    """Requests that arrived after the 200 are violations; those that had arrived, and were taken later, are counted.
+
+    When a request arrived is what the kernel of the sandbox's machine says, however long the sandbox took to look at it.
+    """
     heard = {phone_of(one.person): one.heard_at for one in asked}
-    rows = sandbox.rows()
     on_the_wire = 0
     for row in sandbox.sent():
         heard_at = heard.get(row["person"])
         if heard_at is None or moment(row, sandbox) <= heard_at:
             continue
-        # `began` is the newest row when the request arrived: it came no earlier than that row, and before the next one
-        arrived_after = moment(rows[row["began"] - 1], sandbox) if row["began"] else None
-        if arrived_after is not None and arrived_after > heard_at:
-            found.violate(f"a request began {(arrived_after - heard_at).total_seconds():.2f} s after the 200 to the request to stop")
+        late_s = (moment(row, sandbox, "arrived_at") - heard_at).total_seconds()
+        if late_s > CLOCKS_S:
+            found.violate(f"a request arrived {late_s:.2f} s after the 200 to the request to stop")
         else:
             on_the_wire += 1
     return on_the_wire
 
 
-def moment(row: dict[str, Any], sandbox: SandboxProcess) -> datetime:
-    """When a row of the ledger was written, on our clock."""
-    return datetime.fromisoformat(row["at"]) + sandbox.lag
+def moment(row: dict[str, Any], sandbox: SandboxProcess, what: str = "at") -> datetime:
+    """When a row of the ledger was written (or what else it gives the moment of), on our clock."""
+    return datetime.fromisoformat(row[what]) + sandbox.lag

@@ -85,8 +85,8 @@ class SandboxProcess:
         self.lag = min([await self._look_at_clock() for _ in range(LOOKS)])
 
     async def _look_at_clock(self) -> timedelta:
-        """Its clock moves on five times a second: of several looks the least lag is true."""
-        said = datetime.fromisoformat((await self.state())["at"])
+        """A look takes its time on the way back: of several the least lag is true."""
+        said = datetime.fromisoformat((await self.state())["now"])
         seen = SystemClock().now()
         await asyncio.sleep(POLL_S)
         return seen - said

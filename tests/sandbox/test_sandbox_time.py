@@ -1,9 +1,14 @@
 """The sandbox's own paths: worlds, lockstep and running clocks, the ledger, the truth, faults."""
 
 import asyncio
+import json
+import socket
+import time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
 
 import aiohttp
 import orjson
@@ -12,7 +17,7 @@ import pytest
 from julia_warmer.clock import SystemClock
 from julia_warmer.sandbox.app import Sandbox
 from julia_warmer.sandbox.scenario import demo_world
-from julia_warmer.sandbox.spec import SpecError, read_spec
+from julia_warmer.sandbox.spec import SpecError, WorldSpec, read_spec
 
 
 async def test_lockstep_moves_only_when_told_and_says_what_comes_next(api):
@@ -29,17 +34,17 @@ async def test_lockstep_moves_only_when_told_and_says_what_comes_next(api):
     assert (await api.call("POST", "/_sandbox/advance", {"to": "2026-03-03"}))[0] == 422
 
 
+def _invitation(spec: WorldSpec) -> dict[str, Any]:
+    components = [{"type": "body", "parameters": [{"type": "text", "text": "Ana"}]}]
+    template = {"name": "convite_plantao", "language": {"code": "pt_BR"}, "components": components}
+    return {"messaging_product": "whatsapp", "to": f"+{spec.people[0].phone}", "type": "template", "template": template}
+
+
 async def test_a_running_clock_delivers_by_itself(hook):
     spec = replace(demo_world(1, 5, 7, webhook_url=hook.url), webhooks={"delay_low_s": 0.0, "delay_high_s": 0.1, "batch_span_s": 0.0})
     sandbox = Sandbox(spec, clock=SystemClock(), speed=3600)
     base = await sandbox.start()
-    body = {"messaging_product": "whatsapp", "to": f"+{spec.people[0].phone}", "type": "template"}
-    parameters = [{"type": "text", "text": "Ana"}]
-    body["template"] = {
-        "name": "convite_plantao",
-        "language": {"code": "pt_BR"},
-        "components": [{"type": "body", "parameters": parameters}],
-    }
+    body = _invitation(spec)
     async with aiohttp.ClientSession() as http:
         url = f"{base}/v25.0/{spec.chips[0].id}/messages"
         async with http.post(url, json=body, headers={"Authorization": "Bearer sandbox-token-1"}) as response:
@@ -47,6 +52,27 @@ async def test_a_running_clock_delivers_by_itself(hook):
         async with asyncio.timeout(10):
             await hook.heard.wait()
     assert hook.statuses()[0]["status"] in {"sent", "failed"}
+    await sandbox.close()
+
+
+@pytest.mark.skipif(not hasattr(socket, "TCP_INFO"), reason="only Linux says how long a request lay in its buffers")
+async def test_a_request_arrives_when_the_machine_has_it_however_busy_the_sandbox_is():
+    clock = SystemClock()
+    sandbox = Sandbox(demo_world(1, 5, 7, webhook_url="http://127.0.0.1:9/"), clock=clock, speed=60)
+    url = urlsplit(await sandbox.start())
+    body = json.dumps(_invitation(sandbox.bench.spec))
+    head = f"POST /v25.0/{sandbox.bench.spec.chips[0].id}/messages HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer sandbox-token-1\r\n"
+    reader, writer = await asyncio.open_connection(url.hostname, url.port)
+    sent = sandbox.bench.moment(ago_s=0)
+    writer.write(f"{head}Content-Length: {len(body)}\r\n\r\n{body}".encode())
+    time.sleep(0.4)  # noqa: ASYNC251 - the sandbox, which lives in this loop, is busy with something else
+    async with asyncio.timeout(10):
+        assert b"200" in await reader.readline()
+    row = next(row for row in sandbox.bench.ledger.rows() if row["kind"] == "accepted")
+    arrived, taken = (datetime.fromisoformat(row[what]) for what in ("arrived_at", "at"))
+    assert taken - sent >= timedelta(seconds=0.4) * 60
+    assert arrived - sent < timedelta(seconds=0.1) * 60
+    writer.close()
     await sandbox.close()
 
 

@@ -5,7 +5,7 @@ import re
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -59,12 +59,15 @@ class Desk:
 class Bench:
     """One world on the bench. `clock` says the present moment; in lockstep it is the moment of the last advance."""
 
-    def __init__(self, spec: WorldSpec, *, clock: Callable[[], datetime] | None = None, ledger_path: Path | None = None) -> None:
+    def __init__(
+        self, spec: WorldSpec, *, clock: Callable[[], datetime] | None = None, speed: float = 1.0, ledger_path: Path | None = None
+    ) -> None:
         constants = standard()
         if spec.webhooks:
             constants = replace(constants, webhooks=replace(constants.webhooks, **dict(spec.webhooks)))
         self.spec = spec
         self.clock = clock
+        self.speed = speed
         self.at = spec.at
         self.world = World(constants, seed=spec.seed, at=spec.at)
         self.draws = Draws(spec.seed)
@@ -131,6 +134,10 @@ class Bench:
         if self.clock is not None:
             self.play(self.clock())
         return self.at
+
+    def moment(self, *, ago_s: float) -> datetime:
+        """The moment so many real seconds ago; in lockstep, where none pass, the present one. The world is not moved."""
+        return self.at if self.clock is None else self.clock() - timedelta(seconds=ago_s) * self.speed
 
     def play(self, to: datetime) -> None:
         """Let the world happen up to `to`; write down and queue what it tells. Going back is refused with ValueError."""
@@ -299,7 +306,7 @@ class Shelf:
         if self._clock is None:
             return Bench(spec, ledger_path=self._ledger_path)
         clock, begun, speed = self._clock, self._clock.now(), self._speed
-        return Bench(spec, clock=lambda: spec.at + (clock.now() - begun) * speed, ledger_path=self._ledger_path)
+        return Bench(spec, clock=lambda: spec.at + (clock.now() - begun) * speed, speed=speed, ledger_path=self._ledger_path)
 
 
 SHELF = web.AppKey("shelf", Shelf)

@@ -57,7 +57,8 @@ async def get_state(request: web.Request) -> web.Response:
     bench = bench_of(request)
     c = bench.mailer.counts
     webhooks = {"delivered": c.updates, "posts": c.posts, "duplicates": c.duplicates, "refused": c.refused, "given_up": c.given_up}
-    return answer({**state(bench), "ledger": bench.ledger.counts, "webhooks": webhooks, "holding": bench.faults.holding})
+    now = bench.moment(ago_s=0).isoformat()
+    return answer({**state(bench), "now": now, "ledger": bench.ledger.counts, "webhooks": webhooks, "holding": bench.faults.holding})
 
 
 async def get_ledger(request: web.Request) -> web.Response:

@@ -2,7 +2,11 @@
 
 import hashlib
 import re
+import socket
+import struct
 from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import orjson
@@ -19,12 +23,24 @@ TEXT_MAX = 4096  # platform.md 6.1
 CAPTION_MAX = 1024
 PHONE = re.compile(r"\+?[\d\s().-]+")
 BSUID = re.compile(r"[A-Z]{2}\.[A-Za-z0-9]{1,128}")
+LAST_DATA_RECV = 52  # where Linux's tcp_info says how many ms ago the newest data came
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """When a request came: the newest row of the ledger when it was looked at, and the moment at which the machine had it.
+
+    The two differ when this process is slow: what lies in the system's buffers has left the sender all the same.
+    """
+
+    began: int
+    at: datetime
 
 
 async def post_message(request: web.Request) -> web.StreamResponse:
     """Send a message, mark one as read, or show that an answer is being written."""
     bench = bench_of(request)
-    began = bench.ledger.seq
+    arrival = Arrival(bench.ledger.seq, bench.moment(ago_s=_lain_s(request)))
     chip = bench.chip(request, request.match_info["node"])
     body = await body_of(request)
     if body.get("messaging_product") != "whatsapp":
@@ -34,7 +50,7 @@ async def post_message(request: web.Request) -> web.StreamResponse:
     message, sha = read_message(bench, chip, body)
     fault = bench.faults.pick("messages", phone=chip.id, to=message.to, ours=message.ours or "")
     await bench.faults.before(fault, request)
-    reply = _take(bench, chip, message, sha, str(body.get("to") or body.get("recipient")), began)
+    reply = _take(bench, chip, message, sha, str(body.get("to") or body.get("recipient")), arrival)
     return await bench.faults.after(fault, request, reply)
 
 
@@ -63,18 +79,18 @@ def _mark_read(bench: Bench, chip: Chip, body: Mapping[str, Any]) -> web.Respons
     return success()
 
 
-def _take(bench: Bench, chip: Chip, message: Message, sha: str, given: str, began: int) -> web.Response:
+def _take(bench: Bench, chip: Chip, message: Message, sha: str, given: str, arrival: Arrival) -> web.Response:
     at = bench.tick()
     taken = bench.world.accept(message, at=at)
     if isinstance(taken, Refused):
         raise GraphError(taken.code, taken.details, http=taken.http, subcode=taken.subcode)
-    _write_down(bench, chip, message, taken, sha, began)
+    _write_down(bench, chip, message, taken, sha, arrival)
     contact = {"input": given, "user_id" if BSUID.fullmatch(given) else "wa_id": given if BSUID.fullmatch(given) else taken.wa_id}
     status = {"message_status": "held_for_quality_assessment" if taken.held else "accepted"} if message.kind == "template" else {}
     return answer({"messaging_product": "whatsapp", "contacts": [contact], "messages": [{"id": taken.message_id, **status}]})
 
 
-def _write_down(bench: Bench, chip: Chip, message: Message, taken: Taken, sha: str, began: int) -> None:
+def _write_down(bench: Bench, chip: Chip, message: Message, taken: Taken, sha: str, arrival: Arrival) -> None:
     person = bench.person(message.to)
     template = chip.account.templates.get((message.template or "", message.language)) if message.kind == "template" else None
     row = {
@@ -92,9 +108,19 @@ def _write_down(bench: Bench, chip: Chip, message: Message, taken: Taken, sha: s
         "held": taken.held,
         "in_window": not taken.initiated,
         "body": sha,
-        "began": began,
+        "began": arrival.began,
+        "arrived_at": arrival.at.isoformat(),
     }
     bench.ledger.append("accepted", row)
+
+
+def _lain_s(request: web.Request) -> float:
+    """For how long the request has lain in the system's buffers, by Linux; elsewhere, and without a connection, 0."""
+    sock = request.transport.get_extra_info("socket") if request.transport is not None else None
+    if sock is None or not hasattr(socket, "TCP_INFO"):
+        return 0.0
+    info = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, LAST_DATA_RECV + 4)
+    return struct.unpack_from("=I", info, LAST_DATA_RECV)[0] / 1000
 
 
 # --- the request -------------------------------------------------------------------------------------------------------------
