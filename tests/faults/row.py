@@ -43,6 +43,7 @@ class Row:
     lost: int = 0
     unknown: int = 0
     violations: int = 0
+    late: int = 0  # of the violations: bars of time, which a busy machine may miss
     kills: int = 0
     p50_ms: float | None = None
     p99_ms: float | None = None
@@ -55,6 +56,11 @@ class Row:
     def ok(self) -> bool:
         return not (self.duplicates or self.lost or self.violations)
 
+    @property
+    def is_only_late(self) -> bool:
+        """Nothing is wrong but how long something took."""
+        return 0 < self.late == self.violations and not (self.duplicates or self.lost)
+
     def shown(self) -> dict[str, Any]:
         """As it stands in the JSON."""
         return {
@@ -64,6 +70,7 @@ class Row:
             "duplicates": self.duplicates,
             "lost": self.lost,
             "violations": self.violations,
+            "late": self.late,
             "unknown": self.unknown,
             "kills": self.kills,
             "p50_ms": _round(self.p50_ms),
@@ -84,6 +91,7 @@ class Findings:
         self.duplicates = 0
         self.lost = 0
         self.violations = 0
+        self.late = 0
         self.told: list[str] = []
 
     def duplicate(self, what: str, n: int = 1) -> None:
@@ -103,6 +111,12 @@ class Findings:
         if not is_so:
             self.violate(what)
 
+    def in_time(self, is_so: bool, what: str) -> None:
+        """One violation unless it is so; of a bar of time, not of what was sent, kept or shown."""
+        if not is_so:
+            self.late += 1
+            self.violate(what)
+
     def row(self, name: str, done: str, *, note: Sequence[str] = (), **more: Any) -> Row:
         """The row; what is wrong stands first in its note."""
         return Row(
@@ -111,6 +125,7 @@ class Findings:
             duplicates=self.duplicates,
             lost=self.lost,
             violations=self.violations,
+            late=self.late,
             note="; ".join([*self.told, *note]),
             **more,
         )

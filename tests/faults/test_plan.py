@@ -36,3 +36,14 @@ def test_one_finding_makes_a_row_not_ok(wrong: str) -> None:
     assert found.row("R0", "nothing").ok
     getattr(found, wrong)("something")
     assert not found.row("R0", "nothing").ok
+
+
+def test_only_a_bar_of_time_is_played_again() -> None:
+    found = Findings()
+    assert not found.row("R0", "nothing").is_only_late
+    found.in_time(False, "it took long")
+    row = found.row("R0", "nothing")
+    assert row.is_only_late
+    assert not row.ok
+    found.lose("a message")
+    assert not found.row("R0", "nothing").is_only_late

@@ -195,7 +195,7 @@ async def _judge(outage: _Outage, found: Findings) -> None:
     right = {200, 503, 0} if fault is Fault.KILLED else {200, 503}
     strange = {code: n for code, n in outage.sender.codes.items() if code not in right}
     found.expect(not strange, f"{fault}: POSTs were answered {strange}")
-    found.expect(outage.recovered_s <= DRAIN_S, f"{fault}: drained {outage.recovered_s:.0f} s after the database was back")
-    found.expect(outage.slowest_s <= ANSWER_S, f"{fault}: an answer took {outage.slowest_s:.0f} s")
+    found.in_time(outage.recovered_s <= DRAIN_S, f"{fault}: drained {outage.recovered_s:.0f} s after the database was back")
+    found.in_time(outage.slowest_s <= ANSWER_S, f"{fault}: an answer took {outage.slowest_s:.0f} s")
     tracebacks = [line for line in stage.complaints() if line.startswith("api")]
     found.violate(f"{fault}: tracebacks of the application: {'; '.join(tracebacks[:2])}", len(tracebacks))

@@ -66,7 +66,7 @@ async def run(stage: Stage, draw: Draw) -> Row:
     there = {row["message_id"] for row in await stage.db.pool.fetch("select message_id from received")}
     found.lose("messages to us", len(set(posted) - there))
     found.violate("answers other than 200", sum(n for code, n in sender.codes.items() if code != 200))
-    found.expect(items / load_s >= ITEMS_S * 0.95, f"only {items / load_s:.0f} items a second")
+    found.in_time(items / load_s >= ITEMS_S * 0.95, f"only {items / load_s:.0f} items a second")
     sends = await _seconds(stage, "select extract(epoch from accepted_at - due_at)::float8 as s from sends where accepted_at is not null")
     applied = await _seconds(
         stage, "select extract(epoch from applied_at - received_at)::float8 as s from inbox where applied_at is not null"
@@ -148,11 +148,11 @@ async def _seconds(stage: Stage, sql: str) -> list[float]:
 def _judge(what: str, seconds: Sequence[float], found: Findings) -> str:
     """Both bounds; says what it was."""
     p50, p99 = (1000 * (percentile(seconds, share) or 0.0) for share in (0.5, 0.99))
-    found.expect(p50 <= P50_MS and p99 <= P99_MS, f"{what}: p50 {p50:.0f} ms, p99 {p99:.0f} ms")
+    found.in_time(p50 <= P50_MS and p99 <= P99_MS, f"{what}: p50 {p50:.0f} ms, p99 {p99:.0f} ms")
     return f"{what}: p50 {p50:.0f} ms, p99 {p99:.0f} ms"
 
 
 def _judge_queue(what: str, ages: Sequence[float], found: Findings) -> str:
     oldest = max(ages, default=0.0)
-    found.expect(oldest <= QUEUE_S, f"a {what} waited for {oldest:.1f} s")
+    found.in_time(oldest <= QUEUE_S, f"a {what} waited for {oldest:.1f} s")
     return f"the oldest waiting {what} was {oldest:.1f} s old"

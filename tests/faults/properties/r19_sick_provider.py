@@ -101,8 +101,8 @@ async def _play(stage: Stage, sickness: Sickness, draw: Draw, found: Findings) -
         await sandbox.heal()
         told = memory.judge(found, most_mb=MOST_MB, growth_mb=GROWTH_MB)
     late_s = (requests - before) / watched_s
-    found.expect(late_s <= PROBES_S, f"{sickness.name}: still {late_s:.1f} requests/s")
-    found.expect(alarmed_s < sick_s, f"{sickness.name}: nobody was told")
+    found.in_time(late_s <= PROBES_S, f"{sickness.name}: still {late_s:.1f} requests/s")
+    found.in_time(alarmed_s < sick_s, f"{sickness.name}: nobody was told")
     back_s = await _until_back(sandbox)
     await finish(stage, within_s=300)
     await await_settled(stage, sandbox)
