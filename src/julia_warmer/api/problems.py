@@ -15,6 +15,7 @@ from starlette.responses import JSONResponse, Response
 from julia_warmer.cloud.answers import Failure, Refused, Unclear
 from julia_warmer.core.errors import WarmerError
 from julia_warmer.engine.errors import Conflict, EngineError, NotFound, Wrong
+from julia_warmer.store.db import UNDONE
 from julia_warmer.store.seal import SealBroken
 
 MEDIA_TYPE = "application/problem+json"
@@ -178,9 +179,7 @@ async def _database_trouble(_request: Request, error: Any) -> Response:
 
 _PASSING = (
     asyncpg.PostgresConnectionError,
-    asyncpg.DeadlockDetectedError,
-    asyncpg.SerializationError,
-    asyncpg.LockNotAvailableError,
+    *UNDONE,
     asyncpg.QueryCanceledError,
     asyncpg.OperatorInterventionError,
     asyncpg.InsufficientResourcesError,

@@ -33,7 +33,7 @@ from julia_warmer.engine.settle import Answer, NotAsked, Rules, Settled, asks_to
 from julia_warmer.store import attempts, claims, sweeps, throttles
 from julia_warmer.store.attempts import Call
 from julia_warmer.store.claims import Judged
-from julia_warmer.store.db import Connection
+from julia_warmer.store.db import UNDONE, Connection
 from julia_warmer.store.sweeps import Swept
 
 LOST_AFTER_LEASE_S = 60.0  # a call this long past its lease has lost its worker: longer than any request lasts
@@ -44,7 +44,7 @@ SETTLE_AFTER_S = 0.1  # an answer waits for others no longer than this
 LOOK_AGAIN_S = 2.0  # while some answers are still out, what fell due meanwhile is looked for so often, as a next round would
 WAVES_FIRST = 8  # requests that follow one another in a batch, until we know how long one takes
 WAVES_MAX = 50
-UNDONE = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError, asyncpg.PostgresConnectionError, asyncpg.InterfaceError, OSError)
+AGAIN = (*UNDONE, asyncpg.PostgresConnectionError, asyncpg.InterfaceError, OSError)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -355,7 +355,7 @@ class _Turn:
                         self._settled(taken, await self._settle(conn, taken))
                         taken, tries_left = [], SETTLE_TRIES
                     return
-            except UNDONE:
+            except AGAIN:
                 tries_left -= 1
                 if not tries_left:
                     raise

@@ -12,7 +12,6 @@ from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import IO, Any
 
-import asyncpg
 import orjson
 from asyncpg.pool import PoolConnectionProxy
 
@@ -24,7 +23,7 @@ from julia_warmer.engine.import_reader import BATCH_ROWS, Batch, Job, reading
 from julia_warmer.engine.sheets import Look
 from julia_warmer.store import imports as store
 from julia_warmer.store.consents import add_texts
-from julia_warmer.store.db import Connection, Pool, transaction
+from julia_warmer.store.db import UNDONE, Connection, Pool, transaction
 from julia_warmer.store.imports import Counts, Import, Lane
 from julia_warmer.store.seal import Seal
 
@@ -270,7 +269,7 @@ async def _store_batch(run: Run, conn: Connection, lane: int, batch: Batch) -> C
                 ):
                     raise Conflict("this file is being imported by another process", mend="wait until it is done")
                 return counts
-        except (asyncpg.DeadlockDetectedError, asyncpg.SerializationError):
+        except UNDONE:
             if not tries_left:
                 raise
     raise AssertionError("unreachable")

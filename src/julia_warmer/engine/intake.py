@@ -27,7 +27,7 @@ from julia_warmer.engine.urgent import OptedOut, apply_stops, is_urgent, stop_pe
 from julia_warmer.engine.wake import Step, wake
 from julia_warmer.store import inbox
 from julia_warmer.store import people as people_store
-from julia_warmer.store.db import Connection, Pool, transaction, transaction_within
+from julia_warmer.store.db import UNDONE, Connection, Pool, transaction, transaction_within
 from julia_warmer.store.facts import ensure_months
 from julia_warmer.store.inbox import BODY_USE, ITEM_USE, Body, Kept, NewBody, Quarantined
 from julia_warmer.store.platform import Alert, add_alerts
@@ -256,7 +256,7 @@ async def _work_off_batch(pool: Pool, *, clock: Clock, seal: Seal, hearing: Hear
                 if applied.new:
                     await wake(conn, Step.ROUTE)
                 return applied
-        except (asyncpg.DeadlockDetectedError, asyncpg.SerializationError):
+        except UNDONE:
             if not tries_left:
                 raise
     raise AssertionError("unreachable")

@@ -33,6 +33,10 @@ CONNECT_TIMEOUT_S = 10
 STATEMENT_TIMEOUT_S = 60.0
 # A process that stops inside a transaction (a paused machine, a cut network) keeps its locks, and others wait: the server ends it.
 IDLE_IN_TRANSACTION_S = 30
+# Its other transactions that wait for the first one's locks would get them then, and keep their own as long again, one after another. So
+# nobody waits for a lock that long: when the first is ended, those behind it have let go.
+LOCK_WAIT_S = 15
+LIMITS = {"idle_in_transaction_session_timeout": f"{IDLE_IN_TRANSACTION_S}s", "lock_timeout": f"{LOCK_WAIT_S}s"}
 PARTING_S = 1.0  # for a transaction that took too long to be ended in order
 STATEMENTS_KEPT_MAX = 500  # prepared statements of one connection: more than we have queries
 JSONB_VERSION = b"\x01"
@@ -47,6 +51,8 @@ AWAY = (
     TimeoutError,
 )
 FAILED = (*AWAY, asyncpg.PostgresError)  # and what it says to a statement
+# It undid a transaction for the sake of another, or would not wait for it any longer: the same may well succeed in a moment.
+UNDONE = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError, asyncpg.LockNotAvailableError)
 
 _HEAD = re.compile(r"^-- name: *(?P<name>\S+) *-> *(?P<row>\S+) *$")
 _QUERY_NAME = re.compile(r"[a-z]+(_[a-z0-9]+)+")
@@ -79,7 +85,7 @@ async def open_pool(dsn: str, *, application_name: str, min_size: int = 1, max_s
             command_timeout=STATEMENT_TIMEOUT_S,
             statement_cache_size=STATEMENTS_KEPT_MAX,
             max_cached_statement_lifetime=0,
-            server_settings=_server_settings(application_name) | {"idle_in_transaction_session_timeout": f"{IDLE_IN_TRANSACTION_S}s"},
+            server_settings=_server_settings(application_name) | LIMITS,
         )
 
 
