@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from julia_warmer.store import db as store_db
+from julia_warmer.store import sessions
 from julia_warmer.store.db import (
     AWAY,
     IDLE_IN_TRANSACTION_S,
@@ -28,6 +29,7 @@ from julia_warmer.store.db import (
 from julia_warmer.store.errors import QueryFileError, StoreError
 from tests.conftest import Database
 from tests.faults.line import line_to
+from tests.faults.outside import waiting_for_locks
 
 AT = datetime(2026, 3, 1, 12, tzinfo=UTC)
 FILE = Path("chips.sql")
@@ -299,3 +301,26 @@ async def test_a_stopped_process_whose_transactions_wait_for_each_other_lets_go_
         assert [type(one) for one in await asyncio.gather(*waits, return_exceptions=True)] == [asyncpg.LockNotAvailableError] * 2
         assert not stopped[0].is_closed()
         pool.terminate()
+
+
+async def test_a_process_that_stopped_between_preparing_and_executing_is_ended_once_others_wait_for_it(db: Database):
+    """For the server it is active, whatever its limits: only another session can end it."""
+    await db.owner.execute("create table rows_of_ours as select n, 0 as seen from generate_series(1, 2) as n")
+    await db.owner.execute("grant select, update on rows_of_ours to warmer_app")
+    pool = await open_pool(db.dsn, application_name="stopped")
+    stopped = await pool.acquire()
+    await stopped.execute("begin")
+    await stopped.execute("update rows_of_ours set seen = 1 where n = 1")
+    await stopped.prepare("select $1::int")
+    async with db.pool.acquire() as other:
+        assert await sessions.end_stalled(other, stalled_s=0) == 0  # nobody waits for it
+        waiting = asyncio.create_task(db.pool.execute("update rows_of_ours set seen = 2 where n = 1"))
+        async with asyncio.timeout(10):
+            while not await waiting_for_locks(db.owner):  # noqa: ASYNC110 - the server tells nobody
+                await asyncio.sleep(0.01)
+        assert await sessions.end_stalled(other, stalled_s=3600) == 0
+        assert await sessions.end_stalled(other, stalled_s=0) == 1
+        assert await waiting == "UPDATE 1"
+    with pytest.raises(AWAY):
+        await stopped.execute("commit")
+    pool.terminate()

@@ -41,7 +41,7 @@ from julia_warmer.engine.listening import ListensFirst
 from julia_warmer.engine.parts import Parts, parts_at
 from julia_warmer.engine.rules import in_force
 from julia_warmer.engine.wake import CHANNEL, Step, queue, wake
-from julia_warmer.store import jobs, merges, platform
+from julia_warmer.store import jobs, merges, platform, sessions
 from julia_warmer.store.db import transaction
 from julia_warmer.store.platform import Alert
 
@@ -55,6 +55,7 @@ RETRY_MIN_S = 0.1
 WELL_S = 30.0  # a step that every worker runs all the time closes what any of them told of it, so often at most
 RESTART_MAX_S = 30.0
 WHY_MAX = 300  # characters
+STALLED_S = 20.0  # a transaction that does not go on, and keeps others waiting: its process was stopped
 SIGN_EVERY_S = 10.0  # a worker says that it is there, and compares its journal with the database
 DRAIN_S = 45.0  # a deploy waits for what has begun no longer than this
 
@@ -277,10 +278,14 @@ class _Worker:
             watching.cancel()
 
     async def _watch(self) -> None:
-        """A database may be restored under a worker that goes on."""
+        """A process may stop inside a transaction, and a database be restored, under a worker that goes on."""
         while True:
             await self._pause(SIGN_EVERY_S)
             try:
+                async with transaction(self.parts.pool) as conn:
+                    ended = await sessions.end_stalled(conn, stalled_s=STALLED_S)
+                if ended:
+                    log.warning("stopped transactions ended", worker=self.parts.worker, number=ended)
                 await restore.compare(self.parts.pool, self.parts.journal, at=self.clock.now())
                 await restore.give_sign(self.parts, at=self.clock.now())
             except Exception as error:  # a database that is away is said by the supervisor
