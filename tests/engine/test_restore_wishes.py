@@ -5,14 +5,17 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
 
+from julia_warmer.clock import VirtualClock
 from julia_warmer.engine import restore
 from julia_warmer.engine.door import Door
 from julia_warmer.engine.erasure import erase_person, remember_erasure
-from julia_warmer.engine.intake import remember_stops
-from julia_warmer.engine.journal import KEPT_D, Journal
+from julia_warmer.engine.intake import work_off
+from julia_warmer.engine.journal import KEPT_D, Journal, remember_stops
 from julia_warmer.engine.restore import Evidence
 from julia_warmer.engine.suppressions import suppress
+from julia_warmer.store import inbox
 from julia_warmer.store.db import transaction
+from julia_warmer.store.inbox import BODY_USE, NewBody
 from tests.conftest import Database
 from tests.dump import dump_of, traces
 from tests.engine.incoming import NOW, add_person, message, messages, phone_of
@@ -106,3 +109,31 @@ async def test_who_was_erased_and_never_was_in_the_backup_stays_out(db: Database
         assert await restore.begin_work(line.parts, at=NOW + MINUTE)
         assert await db.pool.fetchval("select phone_key from contacts") == done.person
         assert await db.pool.fetchval("select phone_key from suppressions") == done.person
+
+
+async def test_an_opt_out_that_an_error_code_told_of_is_carried_out_again_too(db: Database, tmp_path: Path):
+    """131050 as the answer to a request: no webhook brings it."""
+    async with line_of(db, tmp_path, sends=2) as line, backup(db) as name:
+        assert not await restore.begin_work(line.parts, at=AT)
+        line.faults({"what": "refuse", "code": 131050})
+        assert (await line.dispatch(limit=1)).failed == 1
+        told = await db.pool.fetch("select phone_key, source, purpose from suppressions")
+        await restore.compare(db.pool, line.parts.journal, at=AT)
+        assert (len(told), await standing(db)) == (1, [])
+        await put_in_place(db, name, db.name)
+        assert await restore.begin_work(line.parts, at=AT + MINUTE)
+        assert await db.pool.fetch("select phone_key, source, purpose from suppressions") == told
+        assert await db.pool.fetchval("select count(*) from contacts where may_marketing") == 1
+
+
+async def test_an_opt_out_that_acts_only_after_its_200_is_in_the_journal(db: Database, tmp_path: Path):
+    """The door's transaction was refused for it: the intake carries it out, and tells the journal."""
+    journal = Journal(tmp_path, SEAL)
+    await add_person(db.pool, 0)
+    async with transaction(db.pool) as conn:
+        body = messages(message("wamid.1", "STOP", nth=0))
+        await inbox.keep_bodies(conn, [NewBody(NOW, b"digest", SEAL.close(body, use=BODY_USE))])
+    for _ in range(2):
+        await work_off(db.pool, clock=VirtualClock(NOW), seal=SEAL, journal=journal)
+    assert [stop.phone for stop in next(journal.stops_newest_first(9))] == [phone_of(0)]
+    assert await allowed(db) == []

@@ -9,7 +9,7 @@ from pydantic import ConfigDict, Field
 from julia_warmer.api.access import By
 from julia_warmer.api.edge import At, Conn, Cursor, Form, InParts, Limit, Page, PathId, View, Why, by_id, example, id_from, new_router, page
 from julia_warmer.engine import questions
-from julia_warmer.engine.intake import remember_stops
+from julia_warmer.engine.journal import remember_stops
 from julia_warmer.engine.questions import Answer
 from julia_warmer.store.inbound import TEXT_USE
 from julia_warmer.store.questions import QuestionRow, list_questions

@@ -13,7 +13,7 @@ from julia_warmer.api.people import number_of
 from julia_warmer.api.rights import PhoneField
 from julia_warmer.core.phone import key_of
 from julia_warmer.engine import suppressions
-from julia_warmer.engine.intake import remember_stops
+from julia_warmer.engine.journal import remember_stops
 from julia_warmer.store import suppressions as store
 from julia_warmer.store.db import transaction
 

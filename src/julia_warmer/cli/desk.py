@@ -10,7 +10,7 @@ from julia_warmer.cli.opening import Act, do, with_parts
 from julia_warmer.cli.output import print_rows, tell
 from julia_warmer.clock import Clock
 from julia_warmer.engine import questions
-from julia_warmer.engine.intake import remember_stops
+from julia_warmer.engine.journal import remember_stops
 from julia_warmer.engine.parts import Parts
 from julia_warmer.engine.questions import Answer, Answered
 from julia_warmer.store.db import transaction

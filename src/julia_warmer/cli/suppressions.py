@@ -9,7 +9,7 @@ from julia_warmer.cli.forms import AsJson, Phone, Why, group, phone_of
 from julia_warmer.cli.opening import Act, do, with_parts
 from julia_warmer.cli.output import plural, print_rows, tell
 from julia_warmer.clock import Clock
-from julia_warmer.engine.intake import remember_stops
+from julia_warmer.engine.journal import remember_stops
 from julia_warmer.engine.parts import Parts
 from julia_warmer.engine.suppressions import LAST_ID, Lifted, Suppressed, lift, list_of, name_of, suppress
 from julia_warmer.store import suppressions as store

@@ -27,6 +27,7 @@ from julia_warmer.cloud.answers import Accepted
 from julia_warmer.engine.asking import LATE, SICK, UNREMEMBERED, Asker, Begun
 from julia_warmer.engine.claim import Claim, Claimer
 from julia_warmer.engine.control import CALL_BEGINS_WITHIN_S
+from julia_warmer.engine.journal import remember_stops
 from julia_warmer.engine.lanes import Lanes
 from julia_warmer.engine.parts import Parts
 from julia_warmer.engine.settle import Answer, NotAsked, Rules, Settled, asks_to_wait, is_doubt, settle
@@ -379,8 +380,10 @@ class _Turn:
         rules = Rules(attempts_max=self.parts.settings.attempts_max, limited_wait_h=self.parts.policy.people.limited_wait_h)
         self.sick |= self.parts.doubts.take_news()
         told = frozenset(self.sick)
+        at = self.clock.now()
         async with conn.transaction():
-            settled = await settle(conn, answers, rules=rules, sick=told, at=self.clock.now())
+            settled = await settle(conn, answers, rules=rules, sick=told, at=at)
+        remember_stops(self.parts.journal, settled.stopped, at=at)
         self.sick -= told
         return settled
 

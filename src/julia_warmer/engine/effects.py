@@ -58,10 +58,14 @@ KEPT_OF_A_FACT = (
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """How many facts were new, and the messages to numbers that are not ours: nobody can be told of them."""
+    """How many facts were new, the messages to numbers that are not ours (nobody can be told of them), and who is stopped only now."""
 
     new: int
     strays: tuple[Arrival, ...] = ()
+    stopped: tuple[OptOutRequested, ...] = ()
+
+    def __add__(self, other: "Written") -> "Written":
+        return Written(self.new + other.new, (*self.strays, *other.strays), (*self.stopped, *other.stopped))
 
 
 Counting = defaultdict[tuple[int, datetime], HourCounts]  # by chip and clock hour
@@ -89,11 +93,11 @@ async def apply_facts(
         scene = await meet(conn, events, places, also=also, seal=seal, at=at)
     new = [arrival.event for arrival in await _append(conn, ours, scene, seal=seal, at=at)]
     said = [Said(one.send_id, one.kind, one.at, one.code, one.category, one.pricing_type) for one in early]
-    await _take_effect(conn, new, said, scene, at=at, seal=seal)
+    stopped = await _take_effect(conn, new, said, scene, at=at, seal=seal)
     if confirmation:
         await confirm_opt_outs(conn, new, scene, text=confirmation, at=at)
     await _forget_bodies(conn, ours, scene, seal)
-    return Written(len(new), strays)
+    return Written(len(new), strays, stopped)
 
 
 def _strange(events: Sequence[Event], scene: Scene) -> list[StatusFact]:
@@ -105,10 +109,12 @@ def _strange(events: Sequence[Event], scene: Scene) -> list[StatusFact]:
     ]
 
 
-async def _take_effect(conn: Connection, new: Sequence[Event], early: list[Said], scene: Scene, *, at: datetime, seal: Seal) -> None:
+async def _take_effect(
+    conn: Connection, new: Sequence[Event], early: list[Said], scene: Scene, *, at: datetime, seal: Seal
+) -> tuple[OptOutRequested, ...]:
+    """Returns the requests to stop that were not carried out before their 200, as where the database refused something then."""
     opt_outs = [event for event in new if isinstance(event, OptOutRequested)]
-    if opt_outs:
-        await apply_opt_outs(conn, opt_outs, seal=seal, at=at)  # done before the 200 already, unless the database refused something then
+    stopped = (await apply_opt_outs(conn, opt_outs, seal=seal, at=at))[0] if opt_outs else ()
     if doubts := [event for event in new if isinstance(event, OptOutDoubted)]:
         await doubt_people(conn, doubts, seal=seal, at=at)  # so were these, but for people who were no contacts yet
     messages = await _keep_messages(conn, new, scene, at=at, seal=seal)
@@ -125,6 +131,7 @@ async def _take_effect(conn: Connection, new: Sequence[Event], early: list[Said]
     await facts.add_counts(conn, counting)
     await platform.add_alerts(conn, [alert for event in new for alert in alerts_for(event, scene.places)])
     await platform.add_alerts(conn, _alerts_of_erased(new, scene, at=at))
+    return stopped
 
 
 async def _forget_bodies(conn: Connection, arrivals: Sequence[Arrival], scene: Scene, seal: Seal) -> None:

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import asyncpg
-import structlog
 
 from julia_warmer.clock import Clock
 from julia_warmer.cloud.decode import decode
@@ -19,8 +18,8 @@ from julia_warmer.cloud.keys import natural_key
 from julia_warmer.core.events import Event, MessageReceived, OptOutDoubted, OptOutRequested, Unrecognised, kind_of
 from julia_warmer.core.opt_out import NO_WORDS
 from julia_warmer.engine.confirm import AS_SHIPPED, Hearing
-from julia_warmer.engine.effects import apply_facts
-from julia_warmer.engine.journal import Journal
+from julia_warmer.engine.effects import Written, apply_facts
+from julia_warmer.engine.journal import Journal, remember_stops
 from julia_warmer.engine.questions import doubt_people
 from julia_warmer.engine.scene import Arrival, names_in
 from julia_warmer.engine.urgent import OptedOut, apply_stops, is_urgent, stop_people
@@ -47,8 +46,6 @@ CALLS_WAIT_S = 2.0  # how long the 200 to an opt-out waits for requests that are
 GROUP_S = 20.0  # for one transaction at the door, the wait for a connection and for others' locks included
 CALLS_ASK_S = 5.0  # for one look
 CALLS_STEP_S = 0.02
-
-log = structlog.stdlib.get_logger(__name__)
 
 # What the database says to a value that it cannot take: the item's fault, not the moment's.
 REFUSALS = (
@@ -83,15 +80,22 @@ class Receipt:
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """What one round took from the inbox. facts = new + repeated ones + quarantined."""
+    """What one round took from the inbox. facts = new + repeated ones + quarantined. `stopped`: for the journal, after the commit."""
 
     bodies: int = 0
     facts: int = 0
     new: int = 0
     quarantined: int = 0
+    stopped: tuple[OptOutRequested, ...] = ()
 
     def __add__(self, other: "Applied") -> "Applied":
-        return Applied(self.bodies + other.bodies, self.facts + other.facts, self.new + other.new, self.quarantined + other.quarantined)
+        return Applied(
+            self.bodies + other.bodies,
+            self.facts + other.facts,
+            self.new + other.new,
+            self.quarantined + other.quarantined,
+            (*self.stopped, *other.stopped),
+        )
 
 
 # ------------------------------------------------------------------ before the 200
@@ -172,16 +176,6 @@ async def keep_group(
     return receipts
 
 
-def remember_stops(journal: Journal | None, stops: Sequence[OptOutRequested], *, at: datetime) -> None:
-    """What a backup of today must not forget. The database holds it: a journal that cannot be written costs nobody their 200."""
-    if journal is None or not stops:
-        return
-    try:
-        journal.write_stops(stops, at=at)
-    except OSError as error:
-        log.warning("a request to stop is not in the journal", why=str(error))
-
-
 async def take_delivery(pool: Pool, body: bytes, *, at: datetime, seal: Seal) -> Receipt:
     """The whole road to the 200 of one delivery by itself. The applications gather deliveries: `engine/door`."""
     (receipt,) = await keep_group(pool, [look_at(body, at=at)], at=at, seal=seal)
@@ -227,20 +221,21 @@ async def _doubt(conn: Connection, doubts: Sequence[OptOutDoubted], *, seal: Sea
 # ------------------------------------------------------------------ after it
 
 
-async def work_off(pool: Pool, *, clock: Clock, seal: Seal, hearing: Hearing = AS_SHIPPED) -> Applied:
+async def work_off(pool: Pool, *, clock: Clock, seal: Seal, journal: Journal | None = None, hearing: Hearing = AS_SHIPPED) -> Applied:
     """Apply what waits, each batch in a transaction that also wakes whoever answers. The lanes are to each other as workers are.
 
     Ends when nothing waits, or after some turns; `bodies` says whether there may be more.
     """
     async with asyncio.TaskGroup() as group:
-        lanes = [group.create_task(_work_off(pool, clock=clock, seal=seal, hearing=hearing)) for _ in range(LANES)]
+        lanes = [group.create_task(_work_off(pool, clock=clock, seal=seal, journal=journal, hearing=hearing)) for _ in range(LANES)]
     return sum((lane.result() for lane in lanes), start=Applied())
 
 
-async def _work_off(pool: Pool, *, clock: Clock, seal: Seal, hearing: Hearing) -> Applied:
+async def _work_off(pool: Pool, *, clock: Clock, seal: Seal, journal: Journal | None, hearing: Hearing) -> Applied:
     done = Applied()
     for _ in range(TURNS_MAX):
         batch = await _work_off_batch(pool, clock=clock, seal=seal, hearing=hearing)
+        remember_stops(journal, batch.stopped, at=clock.now())
         if not batch.bodies:
             break
         done += batch
@@ -271,7 +266,7 @@ async def apply_inbox(conn: Connection, *, at: datetime, seal: Seal, limit: int 
     arrivals, refused = await _open(bodies, seal, hearing.words)
     total = len(arrivals) + len(refused)
     await ensure_months(conn, [arrival.event.at for arrival in arrivals])
-    new = 0
+    new = Written(0)
     for start in range(0, max(len(arrivals), 1), FACTS_MAX):
         added, bad = await _apply(conn, arrivals[start : start + FACTS_MAX], at=at, seal=seal, hearing=hearing)
         new += added
@@ -281,22 +276,22 @@ async def apply_inbox(conn: Connection, *, at: datetime, seal: Seal, limit: int 
         await add_alerts(conn, [Alert(rule="quarantine", level="warning", text=QUARANTINED, open_key="quarantine", at=at)])
     if bodies:
         await inbox.mark_applied(conn, [body.id for body in bodies], at=at)
-    return Applied(len(bodies), total, new, len(refused))
+    return Applied(len(bodies), total, new.new, len(refused), new.stopped)
 
 
 async def _apply(
     conn: Connection, arrivals: Sequence[Arrival], *, at: datetime, seal: Seal, hearing: Hearing
-) -> tuple[int, list[Quarantined]]:
-    """Apply facts together; when the database refuses, halve until the one at fault is alone. Returns how many are new, and the bad."""
+) -> tuple[Written, list[Quarantined]]:
+    """Apply facts together; when the database refuses, halve until the one at fault is alone. Returns what is new, and the bad."""
     try:
         async with conn.transaction():
             written = await apply_facts(conn, arrivals, at=at, seal=seal, confirmation=hearing.confirmation)
-        return written.new, [_refused(stray, "a message to a number that is not ours", seal) for stray in written.strays]
+        return written, [_refused(stray, "a message to a number that is not ours", seal) for stray in written.strays]
     except REFUSALS as error:
         if not arrivals:
             raise
         if len(arrivals) == 1:
-            return 0, [_refused(arrival, f"refused by the database: {error}", seal) for arrival in arrivals]
+            return Written(0), [_refused(arrival, f"refused by the database: {error}", seal) for arrival in arrivals]
     middle = len(arrivals) // 2
     first, first_bad = await _apply(conn, arrivals[:middle], at=at, seal=seal, hearing=hearing)
     second, second_bad = await _apply(conn, arrivals[middle:], at=at, seal=seal, hearing=hearing)

@@ -68,7 +68,8 @@ Run = Callable[[Parts, Clock], Awaitable[bool]]
 
 
 async def _intake(parts: Parts, clock: Clock) -> bool:
-    applied = await intake.work_off(parts.pool, clock=clock, seal=parts.seal, hearing=hearing_of(parts.settings))
+    hearing = hearing_of(parts.settings)
+    applied = await intake.work_off(parts.pool, clock=clock, seal=parts.seal, journal=parts.journal, hearing=hearing)
     return applied.bodies > 0
 
 

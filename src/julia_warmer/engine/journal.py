@@ -17,6 +17,7 @@ from typing import TypeVar
 from uuid import UUID
 
 import orjson
+import structlog
 
 from julia_warmer.core.errors import WarmerError
 from julia_warmer.core.events import OptOutRequested, OptOutSource
@@ -30,6 +31,8 @@ STOPS = "stops-"  # begins the names of their files: they do not say that this m
 ERASED = "erased.jsonl"
 BLOCK_BYTES = 1 << 20
 T = TypeVar("T")
+
+log = structlog.stdlib.get_logger(__name__)
 
 
 class JournalError(WarmerError):
@@ -203,6 +206,16 @@ class Journal:
             )
         except (KeyError, ValueError, SealBroken):
             return None
+
+
+def remember_stops(journal: Journal | None, stops: Sequence[OptOutRequested], *, at: datetime) -> None:
+    """What a backup of today must not forget. The database holds it: a journal that cannot be written costs nobody their 200."""
+    if journal is None or not stops:
+        return
+    try:
+        journal.write_stops(stops, at=at)
+    except OSError as error:
+        log.warning("a request to stop is not in the journal", why=str(error))
 
 
 def _day_of(at: datetime) -> str:

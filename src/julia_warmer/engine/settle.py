@@ -67,6 +67,7 @@ class Settled:
     again: int = 0  # planned again
     failed: int = 0
     unknown: int = 0
+    stopped: tuple[OptOutRequested, ...] = ()  # of whom a code said that they want no more: for the journal, after the commit
 
 
 @dataclass(slots=True)
@@ -120,13 +121,14 @@ async def settle(
         await settlements.mark_held(conn, late)
     if piles.refused:
         await settlements.refuse_sends(conn, piles.refused, at=at)
+    stopped: tuple[OptOutRequested, ...] = ()
     if piles.said_no or piles.wrong or sick:
-        await _look_closer(conn, piles, rules, sick, spam, at=at)
+        stopped = await _look_closer(conn, piles, rules, sick, spam, at=at)
     await attempts.end_attempts(conn, piles.ended, at=at)
-    return _settled(piles)
+    return _settled(piles, stopped)
 
 
-def _settled(piles: _Piles) -> Settled:
+def _settled(piles: _Piles, stopped: tuple[OptOutRequested, ...]) -> Settled:
     again = sum(1 for row in piles.refused if row.due_at is not None)
     return Settled(
         accepted=len(piles.accepted),
@@ -134,6 +136,7 @@ def _settled(piles: _Piles) -> Settled:
         again=again,
         failed=len(piles.refused) - again,
         unknown=len(piles.unknown),
+        stopped=stopped,
     )
 
 
@@ -240,16 +243,22 @@ def _stopped_by(call: Call, meaning: Code) -> tuple[StopScope, int] | None:
 
 async def _look_closer(
     conn: Connection, piles: _Piles, rules: Rules, sick: Iterable[tuple[str, int]], spam: Iterable[int], *, at: datetime
-) -> None:
-    """The rare path: people, waits and alerts after anything but a plain yes. `spam`: chips to which the platform says that anew."""
-    await _note_people(conn, piles.said_no, rules, at=at)
+) -> tuple[OptOutRequested, ...]:
+    """The rare path: people, waits and alerts after anything but a plain yes. `spam`: chips to which the platform says that anew.
+
+    Returns the requests to stop that are new.
+    """
+    stopped = await _note_people(conn, piles.said_no, rules, at=at)
     await _slow_down(conn, piles, sick, at=at)
     await facts.add_counts(conn, {(chip_id, hour_of(at)): HourCounts(spam=1) for chip_id in spam})
     await platform.add_alerts(conn, [*_alerts_of(piles.said_no, at), *_alerts_of_wrong(piles.wrong, at), *_alerts_of_sick(sick, at)])
+    return stopped
 
 
-async def _note_people(conn: Connection, said_no: Iterable[tuple[Call, Refused]], rules: Rules, *, at: datetime) -> None:
-    """What refusals say about people."""
+async def _note_people(
+    conn: Connection, said_no: Iterable[tuple[Call, Refused]], rules: Rules, *, at: datetime
+) -> tuple[OptOutRequested, ...]:
+    """What refusals say about people. Returns the requests to stop among it that are new."""
     undeliverable: list[int] = []
     limited: list[int] = []
     opted_out: list[OptOutRequested] = []
@@ -272,8 +281,7 @@ async def _note_people(conn: Connection, said_no: Iterable[tuple[Call, Refused]]
             limited_wait_h_max=LIMITED_WAIT_H_MAX,
             at=at,
         )
-    if opted_out:
-        await apply_opt_outs(conn, opted_out, at=at)
+    return (await apply_opt_outs(conn, opted_out, at=at))[0] if opted_out else ()
 
 
 async def _slow_down(conn: Connection, piles: _Piles, sick: Iterable[tuple[str, int]], *, at: datetime) -> None:

@@ -150,10 +150,11 @@ class OptedOut:
 
 async def apply_opt_outs(
     conn: Connection, requests: Sequence[OptOutRequested], *, seal: Seal | None = None, at: datetime
-) -> tuple[int, list[int]]:
-    """Stop these people. Returns how many requests were new, and the sends to them whose request may be under way."""
+) -> tuple[tuple[OptOutRequested, ...], list[int]]:
+    """Stop these people. Returns the requests that were new, for the journal, and the sends to them whose request may be under way."""
     done = await stop_people(conn, requests, seal=seal, at=at)
-    return sum(one.is_new for one in done), sorted({send_id for one in done for send_id in one.calling})
+    new = tuple(request for request, one in zip(requests, done, strict=True) if one.is_new)
+    return new, sorted({send_id for one in done for send_id in one.calling})
 
 
 async def stop_people(
