@@ -10,6 +10,7 @@ import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 
 from julia_warmer.core import opt_out_rules as rules
 
@@ -45,6 +46,7 @@ class Rule:
 class _Clause:
     words: str
     is_question: bool
+    is_asked: bool = False  # with a "please"
 
 
 TEXT_MAX = 2000  # a longer text asks in its beginning, if at all
@@ -72,6 +74,10 @@ _PROMOTIONS = rules.read_one(rules.PROMOTIONS)
 _ORDINARY = rules.read_one(rules.ORDINARY)
 _EVERYTHING = rules.read_one(rules.EVERYTHING)
 _PAYLOADS = rules.read_one(rules.PAYLOADS)
+_ASKED, _PLEASE = rules.read_one(rules.ASKED), rules.read_one(rules.PLEASE)
+_CALLS, _WRITES = rules.read_one(rules.CALLS), rules.read_one(rules.WRITES)
+_SPELLINGS = rules.read_spellings(rules.SPELLINGS)
+_LONG_WORDS = tuple(rules.LONG_WORDS.split())
 _NOW = re.compile(r"\b(?:agora|now|ahora)$")  # "do not write now" is not "stop now"
 _STOP_SIGNS = frozenset("🛑🚫⛔✋")
 
@@ -81,10 +87,13 @@ _NOT_A_WORD = re.compile(r"[^a-z0-9]+")
 _STRETCHED = re.compile(r"([a-z])\1{2,}")
 _DOUBLED = re.compile(r"([a-z])\1+")
 _REPEATED = re.compile(r"\b(\w+)(?: \1\b)+")
+_LONG = re.compile(r"\b[a-z]{8,}\b")
+_SHORT = re.compile(rf"\b(?:{'|'.join(_SPELLINGS)})\b")
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _GRAVITY = {Outcome.NONE: 0, Outcome.AMBIGUOUS: 1, Outcome.OPT_OUT: 2}
 NOTHING = Verdict(Outcome.NONE)
 NO_WORDS: frozenset[str] = frozenset()
+LETTERS_MIN_OF_TWO = 11  # a word this long may have two letters wrong, a shorter one one
 OWN_WORD_MAX = 60  # characters of a word that an owner adds
 
 
@@ -131,6 +140,8 @@ def _judge_text(text: str, is_button: bool, own: frozenset[str] = NO_WORDS) -> V
     clauses = _clauses(text[:TEXT_MAX])
     if not clauses:
         return Verdict(Outcome.AMBIGUOUS, rule="stop sign") if _STOP_SIGNS & set(text) else NOTHING
+    if any(_WRITES.search(one.words) for one in clauses):  # "stop calling me, write": no word of it asks for silence
+        clauses = [one for one in clauses if not _CALLS.search(one.words)]
     last = len(clauses) - 1
     verdicts = [_judge_clause(clause, is_button, alone=last == 0, at_edge=place in (0, last)) for place, clause in enumerate(clauses)]
     verdicts += [Verdict(Outcome.AMBIGUOUS if one.is_question else Outcome.OPT_OUT, rule="own word") for one in clauses if one.words in own]
@@ -153,7 +164,7 @@ def _judge_command(clause: _Clause, is_button: bool, alone: bool) -> Verdict:
         if not (rule.pattern.fullmatch(clause.words) or rule.pattern.fullmatch(squeezed)):
             continue
         is_common = rule.name == _LONE
-        if rule.name in _ALONE and not alone:
+        if rule.name in _ALONE and not alone and not (clause.is_asked and _ASKED.fullmatch(clause.words)):
             return NOTHING
         unsure = clause.is_question or (is_common and is_button)
         return Verdict(Outcome.AMBIGUOUS if unsure else rule.outcome, rule=rule.name)
@@ -180,8 +191,34 @@ def _clauses(text: str) -> list[_Clause]:
     """The clauses that say more than a greeting or thanks."""
     folded = _SPACED.sub(lambda match: _NOT_A_WORD.sub("", match[0]), _fold(text))
     parts = _ENDS.split(folded)
-    found = ((_without_fillers(_words(words)), "?" in end) for words, end in zip(parts[::2], parts[1::2], strict=False))
-    return [_Clause(words, is_question) for words, is_question in found if words]
+    said = ((mend(_words(words)), "?" in end) for words, end in zip(parts[::2], parts[1::2], strict=False))
+    found = ((_without_fillers(words), is_question, _PLEASE.search(words) is not None) for words, is_question in said)
+    return [_Clause(rules.VACANCIES.sub(r"\1", words), is_question, is_asked) for words, is_question, is_asked in found if words]
+
+
+def mend(words: str) -> str:
+    """Words as they were meant: short ways to write them, and long ones with a letter or two wrong that begin as they should."""
+    return _LONG.sub(lambda match: _meant(match[0]), _SHORT.sub(lambda match: _SPELLINGS[match[0]], words))
+
+
+@lru_cache(maxsize=4096)
+def _meant(word: str) -> str:
+    most = 2 if len(word) >= LETTERS_MIN_OF_TWO else 1
+    near = (one for one in _LONG_WORDS if one[:2] == word[:2] and abs(len(one) - len(word)) <= most)
+    return min((one for one in near if _distance(one, word) <= most), key=lambda one: _distance(one, word), default=word)
+
+
+def _distance(one: str, other: str) -> int:
+    """Letters that are wrong, missing, too many, or changed places with the next."""
+    before, row = list[int](), list(range(len(other) + 1))
+    for i, left in enumerate(one, start=1):
+        last, before, row = before, row, [i]
+        for j, right in enumerate(other, start=1):
+            best = min(before[j] + 1, row[j - 1] + 1, before[j - 1] + (left != right))
+            if i > 1 and j > 1 and left == other[j - 2] and one[i - 2] == right:
+                best = min(best, last[j - 2] + 1)
+            row.append(best)
+    return row[-1]
 
 
 def _without_fillers(words: str) -> str:

@@ -17,9 +17,10 @@ want:       quero qro kero qero queria desejo gostaria gostaria_de gostaria_mais
 wish:       quero qro kero queria gostaria_de desejo prefiro quiero deseo quisiera want_to wanna wish_to id_like_to i_would_like_to
 wished:     out sair parar salir stop unsubscribe opt_out quit descadastrar me_descadastrar dar_stop dar_um_stop dar_de_baja
             darme_de_baja baja la_baja
-stop:       pare parem parar para param parem deixe deixem deixar deixa cesse cessem cessar chega
+stop:       pare parem parar para param parassem parasse deixe deixem deixar deixa cesse cessem cessar chega
 send:       mandar mandando mande mandem manda mandes enviar enviando envie enviem envia envies escrever escrevendo escreva escrevam
-            disparar disparando dispare disparem chamar chamando chame chamem ligar ligando ligue liguem
+            disparar disparando dispare disparem chamar chamando chame chamem chama ligar ligando ligue liguem liga
+sends:      mandarem enviarem escreverem dispararem chamarem ligarem contatarem procurarem mandassem enviassem perturbarem incomodarem
 write:      mandar mandando mande mandem manda enviar enviando envie enviem envia escrever escreva escrevam disparar
 bother:     perturb* incomod* importun* contatar contatando contate contatem contactar contacte contactem encher enchendo encha
             encham enche
@@ -41,7 +42,10 @@ schedule:   escala escalas plantao plantoes turno turnos vaga rodizio dia roster
             segunda terca quarta quinta sexta sabado domingo feriado monday tuesday wednesday thursday friday saturday sunday
 take out:   tira tire tirem tirar remove remova removam remover retira retire retirem retirar exclua exclui excluam excluir descadastr*
 removal:    exclusao remocao cancelamento retirada eliminacao
-my thing:   numero contato telefone celular fone tel zap whats* wpp nome dados inscricao assinatura daqui disso
+my thing:   numero contato telefone celular fone tel zap whats* wpp nome dados inscricao assinatura daqui disso dai
+line:       numero contato telefone celular fone tel zap whats* wpp
+stuff:      negocio negocios coisa coisas treco trem troco
+house:      hospital convenio plano cooperativa conselho crm clinica upa ubs prefeitura sus cnes
 halt:       pare parem parar cesse cessem cessar chega cancele cancelem cancelar cancela bloquear suspend* interromp* basta
             desative desativem desativar desativa desligue desliguem desligar desliga desabilit*
 list:       lista listas mailing grupo grupos cadastro cadastros base banco_de_dados programa contatos agenda sistema
@@ -92,6 +96,7 @@ word alone: para/sai/saia/end/quit/cancel/cancela/cancele/cancelem/cancelar
 UNSURE = r"""
 unsure word: bloquear/bloqueado/bloqueada/cancelar_tudo/engano/desativar/exclusao/remocao/cancelamento
 unsure word: chega/basta disso/ja/ne?
+unsure word: pode/podem remover/excluir/retirar
 unsure word: cancela/cancele/cancelem/cancelar isso
 unsure word: quero_cancelar/quiero_cancelar/i_want_to_cancel
 unsure word: nao_me_interessa/nao_me_interesso/no_me_interesa/not_interested
@@ -110,8 +115,35 @@ FILLERS = r"""
 filler: oi/oii/oiii/ola/opa/bom_dia/boa_tarde/boa_noite/hi/hello/hey/hola/buenos_dias/buenas_tardes/buenas_noches
 filler: por_favor/por_gentileza/favor/pfv/pfvr/pf/pls/plz/please/obrigado/obrigada/obg/grato/grata/valeu/thanks/thank_you/thx/gracias
 filler: ok/okay/desculpe/desculpa/ja/ya/imediatamente/immediately/urgente/entao/sim/yes/si/kk*/rs
+filler: pra_mim/para_mim/p_mim
 filler: pelo_amor_de_deus/por_deus/deus_me_livre/pela_ultima_vez/ultima_vez/lgpd/aff*/saco/que_saco/poxa/caramba
+filler: serio/na_moral/de_verdade/nossa
 filler: gente/pessoal/moco/moca/amigo/amiga/senhor/senhora/doutor/doutora/julia
+"""
+
+# "Para" alone is "for" as often as "stop": inside a longer message it is a command when it is asked for.
+ASKED = r"""
+asked: para/sai/saia/saiam
+"""
+PLEASE = r"""
+please: por_favor/por_gentileza/favor/pfv/pfvr/pf/pls/plz/please
+"""
+# Who wants to be written to in place of being called asks for no silence.
+CALLS = r"""
+calls: lig*/telefon*/calls/call/calling
+"""
+WRITES = r"""
+writes: prefiro/prefere/melhor/so/pode/manda/mande/chama/chame/fala/fale mais? por/no/pelo/via? zap*/whats*/wpp/mensage*/msg/msgs/texto/aqui
+writes: prefer/just/only/please text/texts/texting/message/messages/whats*/write
+"""
+# The way people write these words in haste. Longer words may also have a letter wrong: `opt_out.mend`.
+SPELLINGS = r"""
+quero: qro qero kero kro keru queru
+nao: naum nn
+"""
+LONG_WORDS = r"""
+mensagem mensagens mensaje mensajes propaganda propagandas promocoes descadastrar descadastre descadastro descadastramento desinscrever
+inscricao unsubscribe publicidade notificacoes notificacao
 """
 
 # ---------------------------------------------------------------- sentences that ask to stop
@@ -135,14 +167,19 @@ no more messages:       sem mais <message object>
 do not send:            <neg> me/nos <write> $
 do not send:            <neg> e/eh pra/para/p me/nos? <send> mais? <object>/$
 asked not to send:      <ask that> que/q voces/vcs? <neg> mais? me/nos? mand*/envi*/contat*/escrev* mais? <object>/<from us>/$
+asked not to send:      de/para/pra/que/p voces/vcs? <neg> me/nos? mais? <sends> mais <object>/<from us>/$
+asked not to send:      peco/gentileza/solicito/favor/pedi de/para/pra/que/p? <neg> me/nos? mais? <sends> <object>/<from us>/$
+refuses messages:       dispenso/recuso/rejeito <message object>
 did not ask for it:     <neg> pedi/pedimos/solicitei/solicitamos <message object>
 do not contact:         <neg> mais? entre/entrem/entra/entrar mais? em_contato
 do not send more:       <neg> me/nos? <send> me? mais <from us>/pra_mim/$
 do not send more:       <neg> me/nos? mais me? <send> <from us>/pra_mim/$
 do not bother:          <neg> me/nos? mais? me? <bother> me? mais? <from us>/$
 remove me:              <remove> me/eu? <of my> <list>/<my thing>
+forget me:              esquece/esqueca/esquecam/perde/perca/percam o? meu <line>
 take me out:            me/nos <take out> daqui/disso/dai/$
 take me out:            me/nos <take out> dessa/desse/nessa/nesse $
+take me out:            me/nos <take out> dessa/desse/deste/desta <stuff>
 blocks us:              me <block> ai?/daqui?/por_ai?/$
 blocks us:              <block> <of my> numero/contato/telefone/celular
 asks for removal:       <wish>/peco_para/peco_pra/exijo/solicito ser <removed>
@@ -172,6 +209,7 @@ asks how to leave:      como eu? me descadastr*/desinscrev*
 withdraws consent:      revog*/retir*/cancel*/withdraw/revoke o/a? meu/minha/my/mi? <consent>
 forbids use of data:    <neg> autorizo/permito/aceito mais? o/esse/este? envio/contato
 forbids use of data:    <neg> concordo com o_envio/o_contato/<message object>
+forbids use of data:    <neg> tem/possui/possuem a? minha <consent>
 forbids use of data:    <neg> dou permissao/autorizacao/consentimento
 forbids use of data:    nao autorizo mais? o? uso/contato/envio/tratamento
 never agreed:           <neg> <agreed> <some>? contato/envio/<message>
@@ -179,7 +217,7 @@ never agreed:           <neg> <asked for> voces/vcs/que_voces/que_vcs/para/pra a
 peace:                  me? deixa/deixe/deixem me? em_paz/quieto/quieta/sossegado/sossegada
 peace:                  deixa/deixe/deixem eu/a_gente em_paz
 peace:                  me esquece/esqueca/esquecam $
-stop sending:           stop/quit/cease <sending> to? me/us/this_number/<object>/$
+stop sending:           stop/quit/cease <sending> to? me/us/this_number/these/those/<object>/$
 stop receiving:         want_to/like_to/wish_to/please/how_do_i/how_can_i/let_me stop receiving/getting
 stop the messages:      stop/cancel/end/block/cease my/with? <message object>
 do not send:            do_not/dont/never ever? <contact me> to? me/us/this_number/<object>/$
@@ -236,6 +274,7 @@ threatens:                vou/irei/vamos/will/voy_a te/os/voces/vcs/ter_que bloq
 threatens:                <going to> <threat> voces/vcs/you/los/$
 threatens:                <going to> <threat> o/este/esse/seu/aqui? numero/contato
 threatens:                <message>/assim/continuar/parar/pararem/insistir eu? vou? bloqueio/denuncio/processo/<threat>
+had enough:               chega/basta/pare/parem/para de/com <word>? <word> no_meu <line>
 had enough:               <neg> aguento/aguentamos/suporto mais receber? <message object>
 said so before:           disse/falei/avisei/respondi que/q <neg> quero mais? $
 wrong person:             numero/pessoa/contato/wrong errado/errada/number/person/equivocado
@@ -253,6 +292,8 @@ not: <neg> <intends> deixar_de/deixe_de/deixem_de/descadastr*/desinscrev*/bloque
 not: <neg> <intends> me? tirar/tire/tirem/descadastr*
 not: <neg> tira/remove/exclui/apaga/deleta/retira/cancela meu/minha/o/a
 not: <neg> me tira/remove/exclui/apaga/deleta/retira
+not: <neg> me? esquec*/perca/percam/perde o? meu <line>
+not: descadastr*/desinscr* do/da/no/na/de/pelo/pela o? <house>
 not: <neg> <intends> ser <removed>
 shift: <remove>/<take out>/tirou/tiraram me/eu/o/meu/nome? meu/nome? nome? da/do/desta/deste/dessa/desse/na/no/das/dos <schedule>
 shift: remove/take/removed me/us/my_name? off/from the/this/my/that? <word>? <schedule>
@@ -322,6 +363,7 @@ _VOCABULARY = _read_words()
 # "Offers of shifts" are messages; what is said about them is not said about a shift.
 SCHEDULE = re.compile(rf"\b{_VOCABULARY['schedule']}\b")
 _SHIFTS = f"{_VOCABULARY['shift']}|{_VOCABULARY['shifts']}"
+VACANCIES = re.compile(r"\b(vagas?|convites?) (?:de|do|para|pra) (?:plantao|plantoes|turnos?)$")  # any of them, not one shift
 OFFERS = re.compile(rf"(?P<message>\b{_VOCABULARY['message']}) (?:de|do|da|dos|das|sobre|com|about) (?:{_SHIFTS})$")
 _REPEATED = ("<of my>", "<intends>")  # these end in a space of their own, or are empty
 
@@ -347,6 +389,12 @@ def read_table(table: str) -> list[tuple[str, re.Pattern[str]]]:
     """The names and patterns of a table, in its order."""
     rows = (line.split(":", 1) for line in table.strip().splitlines())
     return [(name.strip(), re.compile(rf"\b{_pattern(sentence)}\b")) for name, sentence in rows]
+
+
+def read_spellings(table: str) -> dict[str, str]:
+    """Each way to write a word, to the word."""
+    rows = (line.split(":", 1) for line in table.strip().splitlines())
+    return {short: word for word, shorts in rows for short in shorts.split()}
 
 
 def read_one(table: str) -> re.Pattern[str]:
