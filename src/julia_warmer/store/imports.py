@@ -124,7 +124,10 @@ async def stage(conn: Connection, rows: bytes) -> None:
 
 async def find_known(conn: Connection, ids: Sequence[int] | None = None) -> int:
     """Find who is known by now, or look at these contacts again; returns how many rows were found."""
-    return await queries.find_known.execute(conn, ids=ids)
+    found = await queries.find_known.execute(conn, ids=ids)
+    if found and await queries.has_left.fetchval(conn):
+        await queries.follow_left.execute(conn)
+    return found
 
 
 async def list_strange(conn: Connection) -> list[str]:

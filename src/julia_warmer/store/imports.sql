@@ -29,6 +29,7 @@ create temp table if not exists import_rows (
     differs       boolean,                       -- the file says something else of them than is known
     is_stopped    boolean,                       -- by their own word, or erased
     is_switched   boolean,                       -- off, by the switch of WhatsApp
+    left_at       timestamptz,                   -- when they left this number: the contact is the one that they are now
     stop          text                           -- what they must not be written to for: all, or marketing
 ) on commit delete rows;
 
@@ -44,7 +45,8 @@ delete from import_rows;
 -- name: find_known -> none
 -- Who of the batch is known already, and how they stand: those not found yet, or those of these contacts again, now that they are locked.
 update import_rows
-set contact_id = contacts.id,
+set contact_id = coalesce(contacts.merged_into, contacts.id),
+    left_at = case when contacts.merged_into is not null then coalesce(contacts.undeliverable_at, '-infinity') end,
     user_id = contacts.user_id,
     differs = import_rows.is_first
         and (coalesce(import_rows.name, contacts.name), coalesce(import_rows.audience, contacts.audience),
@@ -55,6 +57,33 @@ set contact_id = contacts.id,
 from contacts
 where contacts.phone_key = import_rows.phone_key
   and case when $ids::bigint[] is null then import_rows.contact_id is null else import_rows.contact_id = any($ids) end;
+
+-- name: has_left -> bool
+-- Whether anybody of the batch is named by a number that they left.
+select exists (select from import_rows where import_rows.left_at is not null);
+
+-- name: follow_left -> none
+-- Who is named by a number that they left is who they are now, with every stop of either. What such a row says of them only fills gaps: a
+-- file may name both numbers, and the one in use is right. A grant counts when it was given before: a number that was left may be another's.
+update import_rows
+set (user_id, name, differs, is_stopped, is_switched) = (
+        select stays.user_id,
+               case when stays.name is null then import_rows.name end,
+               import_rows.is_first and stays.name is null and import_rows.name is not null,
+               import_rows.is_stopped or stays.stopped_at is not null or stays.secret is null or exists (
+                   select from suppressions
+                   where suppressions.phone_key = stays.phone_key and suppressions.lifted_at is null and suppressions.purpose = 'all'
+               ),
+               import_rows.is_switched or stays.platform_stopped_at is not null or exists (
+                   select from suppressions where suppressions.phone_key = stays.phone_key and suppressions.lifted_at is null
+               )
+        from contacts as stays
+        where stays.id = import_rows.contact_id
+    ),
+    audience = null,
+    zone_given = false,
+    purpose = case when import_rows.at <= import_rows.left_at then import_rows.purpose end
+where import_rows.left_at is not null;
 
 -- name: mark_stops -> none
 -- Who of the batch must not be written to, for all or for marketing: by the list of suppressions, which knows people by phone and by user id; by
@@ -168,8 +197,9 @@ where given.differs and contacts.id = given.contact_id and contacts.id = any($id
 returning contacts.id;
 
 -- name: list_missing -> Missing
--- Consents of locked people that the ledger does not hold, with what their evidence is to be sealed under.
-select given.place, contacts.secret
+-- Consents of locked people that the ledger does not hold, each once though both their numbers bring it, with what their evidence is to be
+-- sealed under.
+select distinct on (given.contact_id, given.purpose, given.at, given.source, given.text_digest) given.place, contacts.secret
 from contacts
 join import_rows as given on given.contact_id = contacts.id and given.purpose is not null
 left join lateral (
@@ -184,7 +214,7 @@ left join lateral (
     limit 1
 ) as held on true
 where contacts.id = any($ids::bigint[]) and contacts.secret is not null and held.is_there is null
-order by given.place;
+order by given.contact_id, given.purpose, given.at, given.source, given.text_digest, given.place;
 
 -- name: add_missing -> int
 -- Appends these consents of known people, their evidence sealed anew; gives the ids of the people.
