@@ -31,12 +31,12 @@ def settings_of(**given: Any) -> Settings:
     return Settings.model_construct(_fields_set=None, **values | {"api_key": SecretStr(KEY)} | given)
 
 
-def parts_of(db: Database, *, graph: GraphClient | None = None, **given: Any) -> Parts:
+def parts_of(db: Database, *, graph: GraphClient | None = None, seal: Seal = SEAL, **given: Any) -> Parts:
     return Parts(
         pool=db.pool,
         settings=settings_of(**given),
         policy=policies.load("standard"),
-        seal=SEAL,
+        seal=seal,
         graph=graph or GraphClient(),
         worker="test",
     )

@@ -13,7 +13,7 @@ from julia_warmer.cloud.answers import Refused
 from julia_warmer.cloud.encode import SignupWording, WrongMessage, new_signup
 from julia_warmer.engine.errors import Conflict, NotFound
 from julia_warmer.engine.intake import apply_inbox, receive
-from julia_warmer.engine.signups import create_signup, link_of, sync_signups, update_signup
+from julia_warmer.engine.signups import create_signup, disable_signup, link_of, sync_signups, update_signup
 from julia_warmer.sandbox.auditor import audit
 from julia_warmer.store.contacts import list_consents
 from julia_warmer.store.db import transaction
@@ -95,6 +95,27 @@ async def test_what_the_platform_refuses_is_said_and_nothing_is_kept(db: Databas
         with pytest.raises(Conflict, match="Meta refused"):
             await create_signup(parts, line.fleet.account, WORDING, by="rita", at=at)
         assert await db.pool.fetchval("select count(*) from signups") == 0
+
+
+async def test_a_link_that_is_disabled_takes_nobody_in_and_keeps_what_it_said(db: Database):
+    async with opened(db) as line:
+        at, parts = line.clock.now(), line.parts
+        made = await create_signup(parts, line.fleet.account, WORDING, by="rita", at=at)
+        assert await disable_signup(parts, made.signup_id, by="rita", why="the site is gone", at=at + MINUTE)
+        assert not await disable_signup(parts, made.signup_id, by="rita", why="again", at=at + 2 * MINUTE)
+        async with (
+            aiohttp.ClientSession() as http,
+            http.post(f"{line.sandbox.url}/_sandbox/signup", json={"chip": "pn-one-0", "phone": PHONE, "signup": made.signup_id}) as answer,
+        ):
+            assert answer.status == 422
+        with pytest.raises(Conflict, match="is disabled"):
+            await update_signup(parts, made.signup_id, WORDING, by="rita", at=at)
+        with pytest.raises(NotFound):
+            await disable_signup(parts, "13", by="rita", why="none", at=at)
+        (shown,) = await sync_signups(parts, line.fleet.account, at=at + 3 * MINUTE)
+        assert (shown.disabled_at, shown.version, shown.message) == (at + MINUTE, 1, WORDING.message)
+        acts = await db.pool.fetch("select what, why from audit_log where what like 'signup%' order by id")
+        assert [tuple(act) for act in acts] == [("signup link made", None), ("signup link disabled", "the site is gone")]
 
 
 @pytest.mark.parametrize("change", [{"message": ""}, {"message": "x" * 301}, {"confirmation": ""}, {"privacy_url": "http://example.com"}])

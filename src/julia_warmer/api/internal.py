@@ -26,6 +26,7 @@ from julia_warmer.api import (
     reference,
     rights,
     routes,
+    signups,
     story,
     suppressions,
 )
@@ -51,6 +52,7 @@ ROUTERS = (
     rights.router,
     suppressions.router,
     consents.router,
+    signups.router,
     desk.router,
     questions.router,
     reference.router,

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from julia_warmer.cli.forms import Account, AsJson, group
+from julia_warmer.cli.forms import Account, AsJson, Why, group
 from julia_warmer.cli.naming import LIST_MAX, find_account
 from julia_warmer.cli.opening import with_parts
 from julia_warmer.cli.output import Columns, print_rows, progress, tell
@@ -35,6 +35,7 @@ COLUMNS: Columns = {
     "version": lambda row: row.version,
     "since (UTC)": lambda row: row.since,
     "people": lambda row: row.people,
+    "disabled (UTC)": lambda row: row.disabled_at,
 }
 
 
@@ -90,6 +91,24 @@ def update(
 
     changed = with_parts(work)
     tell(changed, f"sign-up {signup} {'says something new' if changed.changed else 'says what it said'}", as_json=as_json)
+
+
+@app.command()
+def disable(
+    signup: Annotated[str, typer.Argument(help="A sign-up's id.", show_default=False)],
+    why: Why,
+    as_json: AsJson = False,
+) -> None:
+    """Have Meta take a link away: nobody signs up by it any more. Who did stays, with their proof. It cannot be taken back."""
+    from julia_warmer.engine.signups import disable_signup
+
+    async def work(parts: "Parts", clock: Clock) -> bool:
+        return await disable_signup(parts, signup, by=parts.settings.operator, why=why, at=clock.now())
+
+    is_new = with_parts(work)
+    tell(
+        {"signup_id": signup, "disabled": True}, f"sign-up {signup} {'is disabled' if is_new else 'was disabled already'}", as_json=as_json
+    )
 
 
 @app.command("list")

@@ -221,6 +221,14 @@ def new_signup(wording: SignupWording) -> Body:
     return {name: value for name, value in body.items() if value is not None}
 
 
+def disabled_signup() -> Body:
+    """Take a sign-up link away.
+
+    That the update can do it is Meta's word (In-App Signup, 2026-07-03); the field's name and value are those that other clients send.
+    """
+    return {"status": "DISABLED"}
+
+
 def new_template(
     name: str,
     language: str,

@@ -41,13 +41,29 @@ async def create_signup(parts: Parts, account_id: int, wording: encode.SignupWor
 
 async def update_signup(parts: Parts, signup_id: str, wording: encode.SignupWording, *, by: str, at: datetime) -> NewSignup:
     """Change what a link says. Who agreed before keeps the wording of then as evidence. Raises NotFound, Conflict."""
-    async with transaction(parts.pool) as conn:
-        known = next((one for one in await store.list_signups(conn, limit=SIGNUPS_MAX) if one.signup_id == signup_id), None)
-    if known is None:
-        raise NotFound(f"there is no sign-up link {signup_id} here", mend="`warmer signups list` asks Meta for them")
+    known = await _known(parts, signup_id)
+    if known.disabled_at is not None:
+        raise Conflict(f"the sign-up link {signup_id} is disabled", mend="`warmer signups create` makes another one")
     _, token = await _access(parts, known.account_id)
     _or_raise(await parts.graph.update_signup(signup_id, encode.new_signup(wording), token))
     return await _keep(parts, known.account_id, _wording(signup_id, wording), "signup link changed", by=by, at=at)
+
+
+async def disable_signup(parts: Parts, signup_id: str, *, by: str, why: str, at: datetime) -> bool:
+    """Have the platform take a link away; False when it was already. Whoever agreed by it agreed: their consents stay, with its wordings.
+
+    Raises NotFound, Conflict with the platform's word.
+    """
+    known = await _known(parts, signup_id)
+    if known.disabled_at is not None:
+        return False
+    _, token = await _access(parts, known.account_id)
+    _or_raise(await parts.graph.update_signup(signup_id, encode.disabled_signup(), token))
+    async with transaction(parts.pool) as conn:
+        is_new = await store.disable_signup(conn, signup_id, at=at)
+        target = f"account:{known.account_id}"
+        await record_act(conn, at=at, who=by, what="signup link disabled", target=target, why=why, body={"signup_id": signup_id})
+    return is_new
 
 
 async def sync_signups(parts: Parts, account_id: int, *, at: datetime) -> list[Signup]:
@@ -62,6 +78,14 @@ async def sync_signups(parts: Parts, account_id: int, *, at: datetime) -> list[S
 def link_of(signup_id: str, display_phone: str) -> str:
     """What people open: Meta builds it from the number and the link's id."""
     return f"https://wa.me/{digits_of(display_phone)}/signup/{signup_id}"
+
+
+async def _known(parts: Parts, signup_id: str) -> Signup:
+    async with transaction(parts.pool) as conn:
+        known = await store.find_signup(conn, signup_id)
+    if known is None:
+        raise NotFound(f"there is no sign-up link {signup_id} here", mend="`warmer signups list` asks Meta for them")
+    return known
 
 
 async def _access(parts: Parts, account_id: int) -> tuple[str, str]:

@@ -6,6 +6,7 @@ from typing import Any
 
 from aiohttp import web
 
+from julia_warmer.sandbox import signups
 from julia_warmer.sandbox.bench import SHELF, Bench, bench_of
 from julia_warmer.sandbox.graph import answer, body_of
 from julia_warmer.sandbox.spec import SpecError, read_spec
@@ -131,8 +132,8 @@ async def post_signup(request: web.Request) -> web.Response:
     bench, body = bench_of(request), await body_of(request)
     at = bench.tick()
     chip, phone, signup = str(body.get("chip")), str(body.get("phone")).lstrip("+"), str(body.get("signup"))
-    if chip not in bench.world.chips or signup not in bench.signups:
-        return answer({"error": "there is no such chip, or no such sign-up link"}, http=422)
+    if chip not in bench.world.chips or bench.signups.get(signup, {}).get("status") != signups.ACTIVE:
+        return answer({"error": "there is no such chip, or no such sign-up link that is active"}, http=422)
     bench.sign_up(chip, phone, signup, at=at)
     return answer({"at": at.isoformat()})
 

@@ -8,9 +8,10 @@ from julia_warmer.sandbox.bench import Bench, bench_of
 from julia_warmer.sandbox.graph import GraphError, answer, body_of, page, picked, success, unknown_object
 
 FIELDS = ("signup_message", "confirmation_message", "privacy_policy_url", "website_url", "promo_code", "display_name")
+ACTIVE, DISABLED = "ACTIVE", "DISABLED"
 NEEDED = ("signup_message", "confirmation_message", "privacy_policy_url")
 TEXT_MAX = 300
-TOO_LONG, MISSING, BAD_URL = 2494165, 2494166, 2494167  # of the range that Meta gives it; which is which is ours
+TOO_LONG, MISSING, BAD_URL, IS_OFF = 2494165, 2494166, 2494167, 2494168  # of the range that Meta gives it; which is which is ours
 
 
 async def create(request: web.Request) -> web.Response:
@@ -20,7 +21,7 @@ async def create(request: web.Request) -> web.Response:
     body = await body_of(request)
     _check(body, NEEDED)
     signup_id = bench.new_id()
-    bench.signups[signup_id] = {"id": signup_id, "account": account.id, **{name: body.get(name) for name in FIELDS}}
+    bench.signups[signup_id] = {"id": signup_id, "account": account.id, "status": ACTIVE, **{name: body.get(name) for name in FIELDS}}
     return answer({"id": signup_id})
 
 
@@ -38,9 +39,14 @@ async def get_one(request: web.Request) -> web.Response:
 
 
 async def update(request: web.Request) -> web.Response:
-    """Another wording for a link."""
+    """Another wording for a link, or its end: `{"status": "DISABLED"}`, after which nobody signs up by it."""
     found = _of(bench_of(request), request)
     body = await body_of(request)
+    if found["status"] == DISABLED:
+        raise GraphError(IS_OFF, "the signup is disabled")
+    if body.get("status") == DISABLED:
+        found["status"] = DISABLED
+        return success()
     _check(body, ())
     found |= {name: body[name] for name in FIELDS if name in body}
     return success()

@@ -45,6 +45,7 @@ class Signup:
     promo_code: str | None
     name: str | None
     since: datetime
+    disabled_at: datetime | None
     people: int
 
 
@@ -91,4 +92,14 @@ async def find_texts(conn: Connection, signups: Sequence[tuple[str, datetime]]) 
 
 async def list_signups(conn: Connection, *, account_id: int | None = None, limit: int) -> list[Signup]:
     """Links as they read now."""
-    return await queries.list_signups.fetch_as(Signup, conn, account_id=account_id, limit=limit)
+    return await queries.list_signups.fetch_as(Signup, conn, account_id=account_id, signup_id=None, limit=limit)
+
+
+async def find_signup(conn: Connection, signup_id: str) -> Signup | None:
+    """One link as it reads now."""
+    return await queries.list_signups.fetchrow_as(Signup, conn, account_id=None, signup_id=signup_id, limit=1)
+
+
+async def disable_signup(conn: Connection, signup_id: str, *, at: datetime) -> bool:
+    """Note that a link is off; False when it was already."""
+    return bool(await queries.disable_signup.execute(conn, signup_id=signup_id, at=at))

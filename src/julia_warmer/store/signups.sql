@@ -2,15 +2,15 @@
 
 -- name: put_signups -> int
 -- Links as the platform has them. A wording that is new becomes a new version; the one before it stays. Gives those that changed.
-insert into signups (signup_id, account_id, version, message, confirmation, privacy_url, website_url, promo_code, name, text_digest, since)
+insert into signups (signup_id, account_id, version, message, confirmation, privacy_url, website_url, promo_code, name, text_digest, since, disabled_at)
 select given.signup_id, $account_id, coalesce(latest.version, 0) + 1, given.message, given.confirmation, given.privacy_url, given.website_url,
-       given.promo_code, given.name, given.text_digest, $at
+       given.promo_code, given.name, given.text_digest, $at, latest.disabled_at
 from unnest(
     $signup_ids::text[], $messages::text[], $confirmations::text[], $privacy_urls::text[], $website_urls::text[], $promo_codes::text[],
     $names::text[], $text_digests::bytea[]
 ) as given (signup_id, message, confirmation, privacy_url, website_url, promo_code, name, text_digest)
 left join lateral (
-    select signups.version, signups.text_digest
+    select signups.version, signups.text_digest, signups.disabled_at
     from signups
     where signups.signup_id = given.signup_id
     order by signups.version desc
@@ -38,9 +38,14 @@ order by given.nth;
 -- The newest wording of each link, with how many people signed up by it.
 select distinct on (signups.signup_id) signups.id, signups.signup_id, signups.account_id, accounts.name as account, signups.version,
        signups.message, signups.confirmation, signups.privacy_url, signups.website_url, signups.promo_code, signups.name, signups.since,
+       signups.disabled_at,
        (select count(*) from events where events.kind = 'signup_received' and events.value = signups.signup_id)::int as people
 from signups
 join accounts on accounts.id = signups.account_id
-where $account_id::bigint is null or signups.account_id = $account_id
+where ($account_id::bigint is null or signups.account_id = $account_id) and ($signup_id::text is null or signups.signup_id = $signup_id)
 order by signups.signup_id, signups.version desc
 limit $limit;
+
+-- name: disable_signup -> none
+-- Nobody signs up by this link any more; what it said stays, for people agreed to it.
+update signups set disabled_at = $at where signups.signup_id = $signup_id and signups.disabled_at is null;
