@@ -835,6 +835,7 @@ create table warmer.signups (
     name text,
     text_digest bytea not null,
     since timestamptz not null,
+    disabled_at timestamptz,
     constraint signups_pkey primary key (id),
     constraint signups_signup_id_version_key unique (signup_id, version),
     constraint signups_account_id_fkey foreign key (account_id) references warmer.accounts(id),
@@ -843,6 +844,20 @@ create table warmer.signups (
 
 create table warmer.slots_reopened (
     portfolio_id bigint not null
+);
+
+create table warmer.source_days (
+    day date not null,
+    source text not null,
+    age text not null,
+    accepted integer not null,
+    reached integer not null,
+    read integer not null,
+    replied integer not null,
+    opted_out integer not null,
+    undeliverable integer not null,
+    limited integer not null,
+    constraint source_days_pkey primary key (day, source, age)
 );
 
 create table warmer.source_holds (
@@ -1044,6 +1059,22 @@ BEGIN
 END;
 $function$;
 
+create or replace function warmer.held_source(person bigint)
+ returns table(source text, reason text)
+ language sql
+ stable parallel safe
+as $function$
+    select source_holds.source, source_holds.reason
+    from warmer.source_holds
+    where source_holds.released_at is null and source_holds.source = (
+        select consents.source
+        from warmer.consents
+        where consents.contact_id = person and consents.act = 'granted'
+        order by consents.at desc, consents.id desc
+        limit 1
+    )
+$function$;
+
 create or replace function warmer.note_consents()
  returns trigger
  language plpgsql
@@ -1117,6 +1148,7 @@ grant delete, insert, select, update on warmer.shadow_chips to warmer_app;
 grant delete, insert, select, update on warmer.shadow_decisions to warmer_app;
 grant delete, insert, select, update on warmer.signups to warmer_app;
 grant delete, insert, select, update on warmer.slots_reopened to warmer_app;
+grant delete, insert, select, update on warmer.source_days to warmer_app;
 grant delete, insert, select, update on warmer.source_holds to warmer_app;
 grant delete, insert, select, update on warmer.spools to warmer_app;
 grant delete, insert, select, update on warmer.stops to warmer_app;
@@ -1156,3 +1188,4 @@ grant usage on sequence warmer.templates_id_seq to warmer_app;
 grant execute on function warmer.consent_line(said warmer.consents) to warmer_app;
 grant execute on function warmer.drop_months(before timestamptz) to warmer_app;
 grant execute on function warmer.ensure_month(at timestamptz) to warmer_app;
+grant execute on function warmer.held_source(person bigint) to warmer_app;

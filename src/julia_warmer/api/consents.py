@@ -24,7 +24,6 @@ class CountsView(View):
     source: str
     age: str
     accepted: int
-    people: int
     reached: int
     read: int
     replied: int
@@ -62,7 +61,6 @@ class QualitiesView(View):
                         "source": "fair 2026",
                         "age": "all",
                         "accepted": 400,
-                        "people": 380,
                         "reached": 371,
                         "read": 240,
                         "replied": 40,

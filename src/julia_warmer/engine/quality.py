@@ -3,9 +3,9 @@
 A source is judged by the policy's own gates of harm, with its skeptical prior: a few bad answers hold nobody. Only a person releases.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, fields
-from datetime import datetime, timedelta
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
 
 from julia_warmer.core import fold
 from julia_warmer.core.evidence import Prior, gate_ceiling
@@ -17,11 +17,13 @@ from julia_warmer.store import quality as store
 from julia_warmer.store.audit import record_act
 from julia_warmer.store.db import Connection
 from julia_warmer.store.platform import Alert
-from julia_warmer.store.quality import HeldSource, SourceCounts
+from julia_warmer.store.quality import NUMBERS, DayCounts, HeldSource, SourceCounts
 
-SPAN = timedelta(days=90)  # of messages that are looked at
+SPAN = timedelta(days=90)  # of messages that are looked at, to the day
+FINAL_AFTER = fold.OPT_OUT_WITHIN + timedelta(days=1)  # after the end of a day nothing of what its messages came to changes any more
 RULE = "source"
 HOLDS_MAX = 1000
+TICK = timedelta(microseconds=1)
 NEVER = timedelta(days=36_500)
 BANDS = (
     ("under a week", timedelta(0), timedelta(days=7)),
@@ -44,15 +46,9 @@ class SourceQuality:
 
 
 async def judge_sources(conn: Connection, *, policy: Policy, at: datetime) -> list[SourceQuality]:
-    """Every source of the last 90 days, each as a whole and then by age; the worst first."""
-    rows = await store.list_quality(
-        conn,
-        BANDS,
-        undeliverable=[fold.UNDELIVERABLE],
-        limited=[fold.LIMITED],
-        since=at - SPAN,
-        until=at - timedelta(hours=policy.evidence.fresh_h),
-    )
+    """Every source of the last 90 days, each as a whole and then by age; the worst first. Reads the messages that are not folded yet."""
+    fresh = await _count(conn, since=await _folded_until(conn, at=at), until=at - timedelta(hours=policy.evidence.fresh_h))
+    rows = _summed([*await store.list_days(conn, since=_first_day(at)), *(row.counts for row in fresh)])
     holds = {held.source: held for held in await store.list_holds(conn, open_only=True, limit=HOLDS_MAX)}
     judged = [
         _judged(counts, policy, holds.get(source))
@@ -63,10 +59,53 @@ async def judge_sources(conn: Connection, *, policy: Policy, at: datetime) -> li
     return sorted(judged, key=lambda one: worst[one.counts.source])
 
 
+async def fold_days(conn: Connection, *, at: datetime) -> int:
+    """Fold the days whose messages have come to what they come to; returns how many. As often as one likes."""
+    since = await _folded_until(conn, at=at)
+    until = _midnight((at - FINAL_AFTER).astimezone(UTC).date())
+    if until <= since:
+        return 0
+    days = await _count(conn, since=since, until=until - TICK)
+    await store.put_days(conn, days)
+    await store.forget_days(conn, before=_first_day(at))
+    return len({row.day for row in days})
+
+
+async def _count(conn: Connection, *, since: datetime, until: datetime) -> list[DayCounts]:
+    """From `since` on; messages of that very moment included."""
+    return await store.count_sources(
+        conn, BANDS, undeliverable=[fold.UNDELIVERABLE], limited=[fold.LIMITED], since=since - TICK, until=until
+    )
+
+
+async def _folded_until(conn: Connection, *, at: datetime) -> datetime:
+    """The first moment that is not folded. Days without a message leave no trace: they are looked at again, and cost nothing."""
+    last = await store.read_folded(conn)
+    first = _midnight(_first_day(at))
+    return first if last is None else max(first, _midnight(last + timedelta(days=1)))
+
+
+def _first_day(at: datetime) -> date:
+    return (at - SPAN).astimezone(UTC).date()
+
+
+def _midnight(day: date) -> datetime:
+    return datetime.combine(day, time(), UTC)
+
+
+def _summed(rows: Iterable[SourceCounts]) -> list[SourceCounts]:
+    """One row for each source and age, in the order of both."""
+    sums: dict[tuple[str, str], SourceCounts] = {}
+    for row in rows:
+        key = row.source, row.age
+        sums[key] = sums[key] + row if key in sums else row
+    ages = [name for name, _, _ in BANDS]
+    return sorted(sums.values(), key=lambda row: (row.source, ages.index(row.age)))
+
+
 def _with_total(source: str, rows: Sequence[SourceCounts]) -> list[SourceCounts]:
-    """The source as a whole, then its ages. Somebody whose grant grew older counts among the people of each age."""
-    numbers = [field.name for field in fields(SourceCounts) if field.name not in ("source", "age")]
-    total = SourceCounts(source=source, age=ALL_AGES, **{name: sum(getattr(row, name) for row in rows) for name in numbers})
+    """The source as a whole, then its ages."""
+    total = SourceCounts(source=source, age=ALL_AGES, **{name: sum(getattr(row, name) for row in rows) for name in NUMBERS})
     return [total, *rows]
 
 
@@ -99,7 +138,8 @@ def _gates(counts: SourceCounts, policy: Policy) -> list[Gate]:
 
 
 async def hold_bad_sources(conn: Connection, *, policy: Policy, at: datetime) -> list[str]:
-    """Hold the sources that do badly, with an alert each; returns those that are held since now."""
+    """Hold the sources that do badly, with an alert each; returns those that are held since now. Folds what is old first."""
+    await fold_days(conn, at=at)
     new: list[str] = []
     for one in await judge_sources(conn, policy=policy, at=at):
         if one.counts.age != ALL_AGES or one.verdict is not Verdict.FAIL or one.held is not None:

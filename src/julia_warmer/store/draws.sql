@@ -68,17 +68,7 @@ waiting as materialized (
               and contacts.stopped_at is null
               and contacts.undeliverable_at is null
               -- nobody of a source that is held: asked of each person only while there is one
-              and (not exists (select from source_holds where source_holds.released_at is null) or not exists (
-                  select from source_holds
-                  where source_holds.released_at is null and source_holds.source = (
-                      select consents.source
-                      from consents
-                      where consents.contact_id = contacts.id and consents.act = 'granted'
-                      order by consents.at desc, consents.id desc
-                      limit 1
-                  )
-                  offset 0
-              ))
+              and (not exists (select from source_holds where source_holds.released_at is null) or not exists (select from held_source(contacts.id) offset 0))
               and not exists (
                   select from sends
                   where sends.contact_id = contacts.id and sends.kind = 'campaign' and sends.state in ('planned', 'claimed', 'calling')
@@ -119,17 +109,7 @@ own as (
     where contacts.stopped_at is null
       and contacts.undeliverable_at is null
       -- nobody of a source that is held: asked of each person only while there is one
-      and (not exists (select from source_holds where source_holds.released_at is null) or not exists (
-          select from source_holds
-          where source_holds.released_at is null and source_holds.source = (
-              select consents.source
-              from consents
-              where consents.contact_id = contacts.id and consents.act = 'granted'
-              order by consents.at desc, consents.id desc
-              limit 1
-          )
-          offset 0
-      ))
+      and (not exists (select from source_holds where source_holds.released_at is null) or not exists (select from held_source(contacts.id) offset 0))
       and (
           wells.purpose = 'utility' and contacts.may_utility
           or wells.purpose = 'marketing' and contacts.may_marketing and contacts.platform_stopped_at is null and contacts.questioned_at is null
@@ -230,17 +210,7 @@ pool as materialized (
           and contacts.stopped_at is null
           and contacts.undeliverable_at is null
           -- nobody of a source that is held: asked of each person only while there is one
-          and (not exists (select from source_holds where source_holds.released_at is null) or not exists (
-              select from source_holds
-              where source_holds.released_at is null and source_holds.source = (
-                  select consents.source
-                  from consents
-                  where consents.contact_id = contacts.id and consents.act = 'granted'
-                  order by consents.at desc, consents.id desc
-                  limit 1
-              )
-              offset 0
-          ))
+          and (not exists (select from source_holds where source_holds.released_at is null) or not exists (select from held_source(contacts.id) offset 0))
           and contacts.zone = any($span_zones::text[])
           and not exists (
               select from sends
@@ -292,17 +262,7 @@ seen as materialized (
           and contacts.stopped_at is null
           and contacts.undeliverable_at is null
           -- nobody of a source that is held: asked of each person only while there is one
-          and (not exists (select from source_holds where source_holds.released_at is null) or not exists (
-              select from source_holds
-              where source_holds.released_at is null and source_holds.source = (
-                  select consents.source
-                  from consents
-                  where consents.contact_id = contacts.id and consents.act = 'granted'
-                  order by consents.at desc, consents.id desc
-                  limit 1
-              )
-              offset 0
-          ))
+          and (not exists (select from source_holds where source_holds.released_at is null) or not exists (select from held_source(contacts.id) offset 0))
           and not exists (
               select from sends
               where sends.contact_id = contacts.id and sends.kind = 'campaign' and sends.state in ('planned', 'claimed', 'calling')

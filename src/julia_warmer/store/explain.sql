@@ -4,17 +4,7 @@
 -- One person, with what stands against each purpose, and the message that is on its way, if any.
 select contacts.id as contact_id, contacts.zone, contacts.audience, contacts.chip_id, contacts.may_marketing, contacts.may_utility,
        contacts.stopped_at, contacts.platform_stopped_at, contacts.undeliverable_at, contacts.cooldown_until, contacts.next_marketing_at, contacts.questioned_at, contacts.merged_into,
-       (
-           select source_holds.source || ': ' || source_holds.reason
-           from source_holds
-           where source_holds.released_at is null and source_holds.source = (
-               select consents.source
-               from consents
-               where consents.contact_id = contacts.id and consents.act = 'granted'
-               order by consents.at desc, consents.id desc
-               limit 1
-           )
-       ) as held_source,
+       (select held_source.source || ': ' || held_source.reason from held_source(contacts.id)) as held_source,
        coalesce(stands.everything, false) as suppressed_all, coalesce(stands.marketing, false) as suppressed_marketing,
        utility.sent_at as utility_sent_at,
        underway.state as open_state, underway.due_at as open_due_at, underway.chip as open_chip

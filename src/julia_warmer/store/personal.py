@@ -202,7 +202,7 @@ TABLES: dict[str, Table] = {
 # Views, and tables whose texts are the platform's, ours, or about numbers and rules of ours: at most they say who of ours did it.
 ABOUT_NOBODY = frozenset(
     {
-        *("signups", "source_holds"),
+        *("signups", "source_days", "source_holds"),
         *("accounts", "api_keys", "campaign_hits", "campaign_wells", "campaigns", "chip_counts", "chip_days", "chip_months"),
         *("chip_overrides", "chips", "policy_changes"),
         *("consent_leaves", "consent_seals", "consent_texts", "consents_open", "decisions", "fleet_counts", "forecasts", "health_log"),

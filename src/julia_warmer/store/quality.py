@@ -1,8 +1,8 @@
 """Typed calls for the quality of consents by source and age, and for sources that are held. It must not know when one does badly."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from dataclasses import dataclass, fields
+from datetime import date, datetime, timedelta
 
 from julia_warmer.store.db import Connection, load
 
@@ -16,13 +16,39 @@ class SourceCounts:
     source: str
     age: str
     accepted: int
-    people: int
     reached: int
     read: int
     replied: int
     opted_out: int
     undeliverable: int
     limited: int
+
+    def __add__(self, other: "SourceCounts") -> "SourceCounts":
+        """Of one source and age, or of one source with the age of the first."""
+        return SourceCounts(source=self.source, age=self.age, **{name: getattr(self, name) + getattr(other, name) for name in NUMBERS})
+
+
+NUMBERS = tuple(field.name for field in fields(SourceCounts) if field.name not in ("source", "age"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DayCounts:
+    """The same of the messages of one day (UTC)."""
+
+    day: date
+    source: str
+    age: str
+    accepted: int
+    reached: int
+    read: int
+    replied: int
+    opted_out: int
+    undeliverable: int
+    limited: int
+
+    @property
+    def counts(self) -> SourceCounts:
+        return SourceCounts(source=self.source, age=self.age, **{name: getattr(self, name) for name in NUMBERS})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +65,7 @@ class HeldSource:
     released_why: str | None
 
 
-async def list_quality(
+async def count_sources(
     conn: Connection,
     bands: Sequence[tuple[str, timedelta, timedelta]],
     *,
@@ -47,10 +73,10 @@ async def list_quality(
     limited: Sequence[int],
     since: datetime,
     until: datetime,
-) -> list[SourceCounts]:
-    """By source and age band (name, from, to) of the grant: the messages accepted in this span."""
-    return await queries.list_quality.fetch_as(
-        SourceCounts,
+) -> list[DayCounts]:
+    """By day, source and age band (name, from, to) of the grant: the messages accepted after `since`, up to `until`."""
+    return await queries.count_sources.fetch_as(
+        DayCounts,
         conn,
         names=[name for name, _, _ in bands],
         from_ds=[start / timedelta(days=1) for _, start, _ in bands],
@@ -60,6 +86,28 @@ async def list_quality(
         since=since,
         until=until,
     )
+
+
+async def read_folded(conn: Connection) -> date | None:
+    """The last day that is folded."""
+    return await queries.read_folded.fetchval(conn)
+
+
+async def put_days(conn: Connection, rows: Sequence[DayCounts]) -> None:
+    """Fold these days."""
+    numbers: dict[str, list[int]] = {name: [getattr(row, name) for row in rows] for name in NUMBERS}
+    await queries.put_days.execute(
+        conn, days=[row.day for row in rows], sources=[row.source for row in rows], ages=[row.age for row in rows], **numbers
+    )
+
+
+async def forget_days(conn: Connection, *, before: date) -> None:
+    await queries.forget_days.execute(conn, before=before)
+
+
+async def list_days(conn: Connection, *, since: date) -> list[SourceCounts]:
+    """Folded days by source and age."""
+    return await queries.list_days.fetch_as(SourceCounts, conn, since=since)
 
 
 async def hold_source(conn: Connection, source: str, *, reason: str, by: str, at: datetime) -> bool:

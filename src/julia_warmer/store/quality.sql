@@ -1,38 +1,75 @@
 -- How people take messages by the source of their consent and by its age, and the sources that are held.
 
--- name: list_quality -> SourceCounts
--- Campaign messages of a span by the source and the age of the grant that stood when they were accepted: how many people, and what came of it.
--- What a person's release has answered for does not count again. Reads all sends: it is asked for by hand, and once an hour.
-with sent as materialized (
-    select sends.contact_id, grants.source, extract(epoch from sends.accepted_at - grants.at) / 86400 as age_d,
-           sends.delivered_at is not null or sends.read_at is not null as reached, sends.read_at is not null as read,
-           sends.replied_at is not null as replied, sends.opted_out_at is not null as opted_out,
-           sends.state = 'failed' and sends.code = any($undeliverable::integer[]) as undeliverable,
-           sends.state = 'failed' and sends.code = any($limited::integer[]) as limited
+-- name: count_sources -> DayCounts
+-- Campaign messages of a span by day (UTC), source and age of the grant that stood when they were accepted, and what came of them. What a
+-- person's release has answered for does not count again. `cap_day` finds them, a day early and late for every zone; `offset 0` keeps the
+-- plan from reading all messages in place of a span's.
+select (sent.accepted_at at time zone 'UTC')::date as day, grants.source, bands.name as age, count(*)::int as accepted,
+       count(*) filter (where sent.delivered_at is not null or sent.read_at is not null)::int as reached,
+       count(*) filter (where sent.read_at is not null)::int as read,
+       count(*) filter (where sent.replied_at is not null)::int as replied,
+       count(*) filter (where sent.opted_out_at is not null)::int as opted_out,
+       count(*) filter (where sent.state = 'failed' and sent.code = any($undeliverable::integer[]))::int as undeliverable,
+       count(*) filter (where sent.state = 'failed' and sent.code = any($limited::integer[]))::int as limited
+from chips
+cross join lateral (
+    select sends.contact_id, sends.purpose, sends.state, sends.code, sends.accepted_at, sends.delivered_at, sends.read_at, sends.replied_at,
+           sends.opted_out_at
     from sends
-    cross join lateral (
-        select consents.source, consents.at
-        from consents
-        where consents.contact_id = sends.contact_id and consents.purpose = sends.purpose and consents.act = 'granted'
-          and consents.at <= sends.accepted_at
-        order by consents.at desc, consents.id desc
-        limit 1
-    ) as grants
-    where sends.kind = 'campaign' and sends.accepted_at > $since::timestamptz and sends.accepted_at <= $until::timestamptz
-      and not exists (
-          select from source_holds
-          where source_holds.source = grants.source and source_holds.released_at >= sends.accepted_at
-      )
-)
-select sent.source, bands.name as age, count(*)::int as accepted, count(distinct sent.contact_id)::int as people,
-       count(*) filter (where sent.reached)::int as reached, count(*) filter (where sent.read)::int as read,
-       count(*) filter (where sent.replied)::int as replied, count(*) filter (where sent.opted_out)::int as opted_out,
-       count(*) filter (where sent.undeliverable)::int as undeliverable, count(*) filter (where sent.limited)::int as limited
-from sent
+    where sends.chip_id = chips.id and sends.kind = 'campaign'
+      and sends.cap_day between ($since::timestamptz at time zone 'UTC')::date - 1 and ($until::timestamptz at time zone 'UTC')::date + 1
+      and sends.accepted_at > $since and sends.accepted_at <= $until
+    offset 0
+) as sent
+cross join lateral (
+    select consents.source, consents.at
+    from consents
+    where consents.contact_id = sent.contact_id and consents.purpose = sent.purpose and consents.act = 'granted'
+      and consents.at <= sent.accepted_at
+    order by consents.at desc, consents.id desc
+    limit 1
+) as grants
 join unnest($names::text[], $from_ds::float8[], $to_ds::float8[]) as bands (name, from_d, to_d)
-    on sent.age_d >= bands.from_d and sent.age_d < bands.to_d
-group by sent.source, bands.name, bands.from_d
-order by sent.source, bands.from_d;
+    on extract(epoch from sent.accepted_at - grants.at) / 86400 >= bands.from_d
+    and extract(epoch from sent.accepted_at - grants.at) / 86400 < bands.to_d
+where not exists (
+    select from source_holds where source_holds.source = grants.source and source_holds.released_at >= sent.accepted_at
+)
+group by 1, 2, 3
+order by 1, 2, 3;
+
+-- name: read_folded -> date
+-- The last day that is folded.
+select max(source_days.day) from source_days;
+
+-- name: put_days -> none
+-- Folds days: what their messages came to does not change any more.
+insert into source_days (day, source, age, accepted, reached, read, replied, opted_out, undeliverable, limited)
+select given.day, given.source, given.age, given.accepted, given.reached, given.read, given.replied, given.opted_out, given.undeliverable,
+       given.limited
+from unnest(
+    $days::date[], $sources::text[], $ages::text[], $accepted::integer[], $reached::integer[], $read::integer[], $replied::integer[],
+    $opted_out::integer[], $undeliverable::integer[], $limited::integer[]
+) as given (day, source, age, accepted, reached, read, replied, opted_out, undeliverable, limited)
+on conflict do nothing;
+
+-- name: forget_days -> none
+-- Days that nobody asks for any more.
+delete from source_days where source_days.day < $before::date;
+
+-- name: list_days -> SourceCounts
+-- Folded days by source and age. What a person's release has answered for does not count again.
+select source_days.source, source_days.age, sum(source_days.accepted)::int as accepted, sum(source_days.reached)::int as reached,
+       sum(source_days.read)::int as read, sum(source_days.replied)::int as replied, sum(source_days.opted_out)::int as opted_out,
+       sum(source_days.undeliverable)::int as undeliverable, sum(source_days.limited)::int as limited
+from source_days
+where source_days.day >= $since::date
+  and not exists (
+      select from source_holds
+      where source_holds.source = source_days.source and source_holds.released_at >= (source_days.day + 1)::timestamp at time zone 'UTC'
+  )
+group by source_days.source, source_days.age
+order by source_days.source, source_days.age;
 
 -- name: hold_source -> int
 -- Nobody of this source is planned for from now on. Gives the row, or nothing when it is held already.

@@ -205,6 +205,7 @@ create table warmer.signups (
     name          text,
     text_digest   bytea not null references warmer.consent_texts,
     since         timestamptz not null,          -- when we learnt of this wording
+    disabled_at   timestamptz,                   -- of the link, on all its wordings: nobody signs up by it any more
     unique (signup_id, version)
 );
 
@@ -694,6 +695,21 @@ create table warmer.source_holds (
 );
 create unique index source_holds_open on warmer.source_holds (source) where released_at is null;
 
+-- What came of a day's campaign messages by the source and the age of the grant, once it does not change any more: nobody reads them again.
+create table warmer.source_days (
+    day           date not null,                 -- of acceptance, UTC
+    source        text not null,
+    age           text not null,                 -- of the grant, the name of a band
+    accepted      integer not null,
+    reached       integer not null,
+    read          integer not null,
+    replied       integer not null,
+    opted_out     integer not null,
+    undeliverable integer not null,
+    limited       integer not null,
+    primary key (day, source, age)
+);
+
 -- ---------------------------------------------------------------- the owner's hand
 
 create table warmer.stops (
@@ -828,6 +844,20 @@ where sends.campaign_id is not null
       or sends.state = 'failed' and sends.code is distinct from 131049
   );
 
+-- The hold of the source of which a person's newest grant is: nobody of it is planned for. PostgreSQL puts its query in the place of the call,
+-- as long as it is one `select`, stable, and without settings of its own.
+create function warmer.held_source(person bigint) returns table (source text, reason text) language sql stable parallel safe as $$
+    select source_holds.source, source_holds.reason
+    from warmer.source_holds
+    where source_holds.released_at is null and source_holds.source = (
+        select consents.source
+        from warmer.consents
+        where consents.contact_id = person and consents.act = 'granted'
+        order by consents.at desc, consents.id desc
+        limit 1
+    )
+$$;
+
 -- ---------------------------------------------------------------- what only grows
 
 create function warmer.refuse_change() returns trigger language plpgsql as $$
@@ -929,6 +959,7 @@ grant select, insert, update, delete on all tables in schema warmer to :app_role
 grant usage on all sequences in schema warmer to :app_role;
 grant execute on function warmer.ensure_month(timestamptz) to :app_role;
 grant execute on function warmer.drop_months(timestamptz) to :app_role;
+grant execute on function warmer.held_source(bigint) to :app_role;
 revoke update, delete, truncate on warmer.consents, warmer.consent_texts, warmer.consent_seals, warmer.consent_leaves, warmer.audit_log,
     warmer.policies
     from :app_role;
