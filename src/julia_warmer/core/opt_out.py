@@ -203,6 +203,8 @@ def mend(words: str) -> str:
 
 @lru_cache(maxsize=4096)
 def _meant(word: str) -> str:
+    if word.startswith(rules.WELL_BEGUN):
+        return word
     most = 2 if len(word) >= LETTERS_MIN_OF_TWO else 1
     near = (one for one in _LONG_WORDS if one[:2] == word[:2] and abs(len(one) - len(word)) <= most)
     return min((one for one in near if _distance(one, word) <= most), key=lambda one: _distance(one, word), default=word)

@@ -28,7 +28,7 @@ bother:     perturb* incomod* importun* contatar contatando contate contatem con
 touched:    contatad* contactad* incomodad* importunad* perturbad*
 remove:     tira tire tirem tirar remova remove removam remover retira retire retirem retirar exclua exclui excluam excluir
             apaga apague apaguem apagar deleta delete deletem deletar elimina elimine eliminem eliminar risca risque riscar
-            cancela cancele cancelem cancelar
+            cancela cancele cancelem cancelar desativa desative desativem desativar
 block:      bloqueia bloqueie bloqueiem bloquear
 pedir:      pedir pedi pedimos peco pedindo solicito solicitei falei
 ask that:   gostaria queria quero peco pedi pedimos solicito exijo
@@ -47,7 +47,7 @@ line:       numero contato telefone celular fone tel zap whats* wpp
 stuff:      negocio negocios coisa coisas treco trem troco
 house:      hospital convenio plano cooperativa conselho crm clinica upa ubs prefeitura sus cnes
 halt:       pare parem parar cesse cessem cessar chega cancele cancelem cancelar cancela bloquear suspend* interromp* basta
-            desative desativem desativar desativa desligue desliguem desligar desliga desabilit*
+            desative desativem desativar desativa desligue desliguem desligar desliga desabilit* detener detenga detengan
 list:       lista listas mailing grupo grupos cadastro cadastros base banco_de_dados programa contatos agenda sistema
 message:    mensage* menssage* msg msgs mgs sms zap zaps zap_zap whats* wpp notifica* aviso avisos lembrete lembretes comunica*
             informativo*
@@ -96,6 +96,7 @@ word alone: para/sai/saia/end/quit/cancel/cancela/cancele/cancelem/cancelar
 UNSURE = r"""
 unsure word: bloquear/bloqueado/bloqueada/cancelar_tudo/engano/desativar/exclusao/remocao/cancelamento
 unsure word: chega/basta disso/ja/ne?
+unsure word: nao mandar/enviar
 unsure word: pode/podem remover/excluir/retirar
 unsure word: cancela/cancele/cancelem/cancelar isso
 unsure word: quero_cancelar/quiero_cancelar/i_want_to_cancel
@@ -139,8 +140,12 @@ writes: prefer/just/only/please text/texts/texting/message/messages/whats*/write
 # The way people write these words in haste. Longer words may also have a letter wrong: `opt_out.mend`.
 SPELLINGS = r"""
 quero: qro qero kero kro keru queru
-nao: naum nn
+nao: naum nn n
+de: d
+com: c
 """
+# Whatever follows is another form of the word.
+WELL_BEGUN = ("descadastr", "desinscr", "unsubscribe", "unsubscribi", "mensag", "propagand", "promoc")
 LONG_WORDS = r"""
 mensagem mensagens mensaje mensajes propaganda propagandas promocoes descadastrar descadastre descadastro descadastramento desinscrever
 inscricao unsubscribe publicidade notificacoes notificacao
@@ -149,6 +154,7 @@ inscricao unsubscribe publicidade notificacoes notificacao
 # ---------------------------------------------------------------- sentences that ask to stop
 
 SENTENCES = r"""
+refuses to receive:     <neg> eu? <want> mas receber <object>/<from us>/$
 refuses to receive:     <neg> eu? mais? <want> mais? ficar/continuar/seguir? receber/recebendo/ter mais? <object>/<from us>/$
 prefers not to receive: <wish>/favor/peco/solicito/pedi/pedimos/pedindo de/para/pra? nao mais? receber mais? <object>/<from us>/$
 refuses contact:        <neg>/nao_mais <want>/<wish> mais? ser mais? <touched>
@@ -160,10 +166,11 @@ stop sending:           <stop> <adv>? de me/nos? ficar/estar? me? <send> mais? <
 stop sending:           <stop> de me/nos? <send>/<bother> e/ou me/nos? <send>/<bother> mais? <object>/<from us>/$
 stop bothering:         <stop> <adv>? de me/nos? ficar/estar? me? <bother>
 stop receiving:         <stop> <adv>? de receber/recebendo mais? <object>/<from us>/$
-stop the messages:      <halt> de/com? o_envio/o_recebimento/envio/recebimento/envios/<message object>
+stop the messages:      <halt> de/com? o_envio/os_envios/o_recebimento/envio/recebimento/envios/<message object>
 do not send:            <neg> mais? me/nos? mais? <send> me? mais? pra_mim? <object>
 stop the messages:      para com/de <message object>
 no more messages:       sem mais <message object>
+no more messages:       nada de <message object> $
 do not send:            <neg> me/nos <write> $
 do not send:            <neg> e/eh pra/para/p me/nos? <send> mais? <object>/$
 asked not to send:      <ask that> que/q voces/vcs? <neg> mais? me/nos? mand*/envi*/contat*/escrev* mais? <object>/<from us>/$
@@ -293,6 +300,7 @@ not: <neg> <intends> me? tirar/tire/tirem/descadastr*
 not: <neg> tira/remove/exclui/apaga/deleta/retira/cancela meu/minha/o/a
 not: <neg> me tira/remove/exclui/apaga/deleta/retira
 not: <neg> me? esquec*/perca/percam/perde o? meu <line>
+not: descadastrei/desinscrevi/cancelei o/a/os/as/um/uma
 not: descadastr*/desinscr* do/da/no/na/de/pelo/pela o? <house>
 not: <neg> <intends> ser <removed>
 shift: <remove>/<take out>/tirou/tiraram me/eu/o/meu/nome? meu/nome? nome? da/do/desta/deste/dessa/desse/na/no/das/dos <schedule>
