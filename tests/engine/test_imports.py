@@ -17,13 +17,17 @@ import openpyxl
 import pytest
 
 from julia_warmer.clock import VirtualClock
+from julia_warmer.core.events import OptOutRequested, OptOutSource
 from julia_warmer.core.phone import key_of
 from julia_warmer.engine import imports
 from julia_warmer.engine.contacts import ImportReport
 from julia_warmer.engine.contacts_csv import BadRow, Proof
+from julia_warmer.engine.erasure import erase_person
 from julia_warmer.engine.errors import Conflict, Wrong
 from julia_warmer.engine.imports import Given
+from julia_warmer.engine.merge import merge_people
 from julia_warmer.engine.sheets import look_at
+from julia_warmer.engine.urgent import apply_opt_outs
 from julia_warmer.store import db as store_db
 from julia_warmer.store.local import APP
 from julia_warmer.store.seal import Seal
@@ -96,24 +100,27 @@ async def test_a_hundred_bad_rows_among_ten_thousand_are_each_told_with_their_re
     locals_ = draw.sample(range(60_000_000, 99_999_999), 9_900)
     lines: list[str | bytes] = [good(draw, nth, local) for nth, local in enumerate(locals_[:9_840])]
     lines += [f"+55 61 9{local};Sem prova;doctors;;" for local in locals_[9_840:9_850]]
-    gone = [f"{local:08d}" for local in locals_[9_850:9_860]]  # they asked to stop
-    for local in gone:
-        await stop(db, f"5561{local}")
+    gone = [f"{local:08d}" for local in locals_[9_850:9_860]]  # they withdrew, two in each way
+    for nth, local in enumerate(gone):
+        await WITHDRAWN[nth % len(WITHDRAWN)](db, tmp_path / "before.csv", local)
     lines += [f"{form};Ela;doctors;2026-05-01;" for local in gone for form in (f"+55 61 9{local}", f"5561{local}", f"61 9{local}")]
     twice = [f"{local:08d}" for local in locals_[9_860:9_864]]
     lines += [
         f"{form.format(a=local[:4], b=local[4:])};Dupla;doctors;2026-05-01;" for local in twice for form in FORMS
     ]  # of each person one row, and four more
-    for number, kinds in BAD.values():
+    wrong_for: dict[str | bytes, str] = {}
+    for reason, (number, kinds) in BAD.items():
         lines += [kinds[nth % len(kinds)] for nth in range(number)]
+        wrong_for |= dict.fromkeys(kinds, reason)
     draw.shuffle(lines)
+    expected = {nth: wrong_for[line] for nth, line in enumerate(lines, start=2) if line in wrong_for}
     body = b"\n".join(line if isinstance(line, bytes) else line.encode() for line in ["phone;name;audience;consent_at;evidence", *lines])
 
     bad: list[BadRow] = []
     report = await bring(db, tmp_path / "people.csv", body, bad)
-    told = {reason: sum(reason in row.reason for row in bad) for reason in BAD}
-    assert told == {reason: number for reason, (number, _) in BAD.items()}
-    assert len(bad) == sum(told.values()) == 100
+    assert {row.line: [reason for reason in BAD if reason in row.reason] for row in bad} == {line: [why] for line, why in expected.items()}
+    assert Counter(expected.values()) == {reason: number for reason, (number, _) in BAD.items()}
+    assert len(bad) == len(expected) == 100
     assert counts(report) == {
         "read": len(lines),
         "imported": 9_854,
@@ -132,6 +139,52 @@ async def test_a_hundred_bad_rows_among_ten_thousand_are_each_told_with_their_re
     again = await bring(db, tmp_path / "people.csv", body, at=AT + timedelta(days=1))
     assert counts(again) == {"read": len(lines), "unchanged": 9_854, "repeated": 16, "suppressed": 30, "no_consent": 10, "bad": 100}
     assert await everything(db) == before
+
+
+async def _known(db: Database, file: Path, local: str) -> int:
+    """Somebody who may be written to; the id."""
+    assert counts(await bring(db, file, f"phone,consent_at\n+55 61 9{local},2026-05-01\n")) == {"read": 1, "imported": 1}
+    return await db.pool.fetchval("select id from contacts where phone_key = $1 and may_marketing", key_of(f"5561{local}"))
+
+
+async def _listed(db: Database, _: Path, local: str) -> None:
+    """A stranger on the list of suppressions."""
+    await stop(db, f"5561{local}")
+
+
+async def _said(db: Database, local: str, source: OptOutSource, purpose: str) -> None:
+    async with db.pool.acquire() as conn, conn.transaction():
+        asked = OptOutRequested(at=AT - timedelta(days=1), phone=f"5561{local}", source=source, purpose=purpose)
+        await apply_opt_outs(conn, [asked], seal=SEAL, at=AT)
+
+
+async def _wrote(db: Database, file: Path, local: str) -> None:
+    await _known(db, file, local)
+    await _said(db, local, OptOutSource.WORD, "all")
+
+
+async def _switched(db: Database, file: Path, local: str) -> None:
+    """WhatsApp's own switch, which is about marketing, as the file's consents are."""
+    await _known(db, file, local)
+    await _said(db, local, OptOutSource.CODE, "marketing")
+
+
+async def _erased(db: Database, file: Path, local: str) -> None:
+    await _known(db, file, local)
+    async with db.pool.acquire() as conn, conn.transaction():
+        await erase_person(conn, f"+55619{local}", seal=SEAL, at=AT, by="ana", why="asked")
+
+
+async def _left(db: Database, file: Path, local: str) -> None:
+    """They have another number now, and wrote from that."""
+    other = f"{60_000_000 + int(local) % 1_000_000:08d}"  # of no other row
+    old, new = await _known(db, file, local), await _known(db, file, other)
+    await _said(db, other, OptOutSource.WORD, "all")
+    async with db.pool.acquire() as conn, conn.transaction():
+        await merge_people(conn, [old], new, why="a new number", at=AT)
+
+
+WITHDRAWN = (_listed, _wrote, _switched, _erased, _left)
 
 
 async def stop(db: Database, wa_id: str) -> None:
