@@ -857,6 +857,7 @@ create table warmer.source_days (
     opted_out integer not null,
     undeliverable integer not null,
     limited integer not null,
+    counted_at timestamptz not null,
     constraint source_days_pkey primary key (day, source, age)
 );
 

@@ -11,9 +11,9 @@ from julia_warmer.engine.explain import why_not_now
 from julia_warmer.engine.plan import plan
 from julia_warmer.engine.quality import (
     ALL_AGES,
-    FINAL_AFTER,
+    LOOKS,
     SPAN,
-    fold_days,
+    count_days,
     hold_bad_sources,
     hold_by_hand,
     judge_sources,
@@ -83,9 +83,9 @@ async def judged(db: Database, *, at: datetime = AT) -> list[SourceCounts]:
         return [row.counts for row in await judge_sources(conn, policy=POLICY, at=at)]
 
 
-async def fold(db: Database, *, at: datetime = AT) -> int:
+async def count(db: Database, *, at: datetime = AT) -> int:
     async with transaction(db.pool) as conn:
-        return await fold_days(conn, at=at)
+        return await count_days(conn, policy=POLICY, at=at)
 
 
 async def hold(db: Database) -> list[str]:
@@ -160,25 +160,35 @@ async def test_what_a_release_answers_for_does_not_hold_the_source_again(db: Dat
     assert await db.pool.fetchval("select count(*) from alerts where closed_at is null") == 0
 
 
-async def test_folding_changes_no_number_and_what_is_folded_is_not_read_again(db: Database, fleet: Fleet):
-    """At every moment, with days without a message between, and however often it is folded."""
+async def test_counting_changes_no_number_and_what_is_counted_is_not_read_again(db: Database, fleet: Fleet):
+    """With days without a message between, and however often it is counted."""
     for nth, days in enumerate((1, 5, 7, 8, 9, 10, 11, 30, 31, 60, 88, 89)):
         await add_crowd(db, fleet, "form" if nth % 2 else "fair", 3, opted_out=nth % 3, first=100 * nth, age_d=120, sent_at=AT - days * DAY)
     before = await judged(db)
     assert [(row.source, row.accepted) for row in before if row.age == ALL_AGES] == [("fair", 18), ("form", 18)]
-    assert (await fold(db), await fold(db)) == (8, 0)
+    assert (await count(db), await count(db)) == (12, 0)
     assert await judged(db) == before
-    await db.pool.execute(
-        "update sends set opted_out_at = accepted_at, accepted_at = accepted_at - interval '200 days' where accepted_at < $1", AT - 9 * DAY
-    )
+    long_ago = "update sends set opted_out_at = accepted_at, accepted_at = accepted_at - interval '200 days' where accepted_at < $1"
+    await db.pool.execute(long_ago, AT - 9 * DAY)
     assert await judged(db) == before
-    assert await fold(db, at=AT + 30 * DAY) == 4
+    assert await count(db, at=AT + 30 * DAY) == 4  # of the last eight days
     later = await judged(db, at=AT + 30 * DAY)
     assert sum(row.accepted for row in later if row.age == ALL_AGES) == 3 * 10  # the oldest two are past the 90 days
     assert await db.pool.fetchval("select min(day) from source_days") >= (AT + 30 * DAY - SPAN).date()
 
 
-async def test_a_release_answers_for_folded_days_too_and_not_for_what_comes_after_it(db: Database, fleet: Fleet):
+async def test_a_late_opt_out_counts_with_the_next_look_at_its_day(db: Database, fleet: Fleet):
+    await add_crowd(db, fleet, "form", 3)
+    end = (AT - DAY).replace(hour=0, minute=0, second=0, microsecond=0) + DAY
+    counted = []
+    for nth, look in enumerate((timedelta(hours=3), *LOOKS, timedelta(days=20))):
+        await db.pool.execute("update sends set opted_out_at = $2 where id in (select id from sends order by id limit $1)", nth, AT)
+        await count(db, at=end + look)
+        counted.append(next(row.opted_out for row in await judged(db, at=end + look) if row.age == ALL_AGES))
+    assert counted == [0, 1, 2, 3, 3]
+
+
+async def test_a_release_answers_for_counted_days_too_and_not_for_what_comes_after_it(db: Database, fleet: Fleet):
     await add_crowd(db, fleet, "fair", 200, opted_out=20, age_d=120, sent_at=AT - 20 * DAY)
     assert await hold(db) == ["fair"]
     async with transaction(db.pool) as conn:
@@ -186,10 +196,10 @@ async def test_a_release_answers_for_folded_days_too_and_not_for_what_comes_afte
     assert (await judged(db), await hold(db)) == ([], [])
     await add_crowd(db, fleet, "fair", 5, first=1000, age_d=120, sent_at=AT - timedelta(hours=1))
     await add_crowd(db, fleet, "fair", 7, first=2000, age_d=120, sent_at=AT + timedelta(hours=1))
-    later = AT + FINAL_AFTER + 2 * DAY
+    later = AT + LOOKS[-1] + 2 * DAY
     for _ in range(2):
         assert [row.accepted for row in await judged(db, at=later) if row.age == ALL_AGES] == [7]
-        await fold(db, at=later)
+        await count(db, at=later)
 
 
 async def test_whose_source_is_held_is_asked_without_a_call(db: Database):

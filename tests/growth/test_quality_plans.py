@@ -1,25 +1,29 @@
-"""The hourly look at the quality of consents reads the days that are not folded yet, never the messages of all time."""
+"""The hourly look at the quality of consents reads messages of a day or two, never those of all time."""
+
+from datetime import timedelta
 
 import pytest
 
-from julia_warmer.engine.quality import FINAL_AFTER, fold_days, judge_sources
+from julia_warmer.engine.quality import count_days, judge_sources
 from julia_warmer.policies import load
 from tests.growth.filling import AT, CHIPS
 from tests.growth.reading import PLANS, Reader
 
 SENT_A_DAY = 16_667
-DAYS = FINAL_AFTER.days + 2  # a part of today, and of the first day
-ROWS_EACH = 3  # of a message: itself, its chip's index entry of a day too many, its grant
-ONCE = 60  # days that were sent on
+DAY = timedelta(days=1)
+POLICY = load("standard")
+# Of a message that is counted, itself and its grant; of one on the next day of its chip's zone, which lies beside it, itself.
+ROWS_EACH = 2
 
 
 @pytest.mark.parametrize("mode", PLANS)
-async def test_a_look_at_the_sources_reads_a_week_of_messages(grown: Reader, mode: str):
+async def test_a_look_at_the_sources_reads_messages_of_few_days(grown: Reader, mode: str):
     await grown.plan_as(mode)
-    assert await fold_days(grown, at=AT) > ONCE - DAYS - 2
+    assert await count_days(grown, policy=POLICY, at=AT) > 50  # once, all of them
     grown.reads.clear()
-    assert await fold_days(grown, at=AT) == 0
-    (whole, *_) = await judge_sources(grown, policy=load("standard"), at=AT)
-    assert whole.counts.accepted > 900_000
-    most = ROWS_EACH * SENT_A_DAY * DAYS + CHIPS
-    assert not [str(read) for read in grown.reads if read.scanned > most]
+    for at, days in ((AT, 0), (AT + DAY, 4)):
+        assert await count_days(grown, policy=POLICY, at=at) == days
+        (whole, *_) = await judge_sources(grown, policy=POLICY, at=at)
+        assert whole.counts.accepted > 900_000
+    two_days = ROWS_EACH * SENT_A_DAY * 3 + CHIPS
+    assert not [str(read) for read in grown.reads if read.scanned > two_days]

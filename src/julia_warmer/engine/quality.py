@@ -20,10 +20,12 @@ from julia_warmer.store.platform import Alert
 from julia_warmer.store.quality import NUMBERS, DayCounts, HeldSource, SourceCounts
 
 SPAN = timedelta(days=90)  # of messages that are looked at, to the day
-FINAL_AFTER = fold.OPT_OUT_WITHIN + timedelta(days=1)  # after the end of a day nothing of what its messages came to changes any more
+# So long after its end a day is counted again: opt-outs may still have come in. Then no more.
+LOOKS = (timedelta(days=1), timedelta(days=3), fold.OPT_OUT_WITHIN + timedelta(days=1))
 RULE = "source"
 HOLDS_MAX = 1000
 TICK = timedelta(microseconds=1)
+DAY = timedelta(days=1)
 NEVER = timedelta(days=36_500)
 BANDS = (
     ("under a week", timedelta(0), timedelta(days=7)),
@@ -46,8 +48,8 @@ class SourceQuality:
 
 
 async def judge_sources(conn: Connection, *, policy: Policy, at: datetime) -> list[SourceQuality]:
-    """Every source of the last 90 days, each as a whole and then by age; the worst first. Reads the messages that are not folded yet."""
-    fresh = await _count(conn, since=await _folded_until(conn, at=at), until=at - timedelta(hours=policy.evidence.fresh_h))
+    """Every source of the last 90 days, each as a whole and then by age; the worst first. Reads messages of uncounted days."""
+    fresh = await _count(conn, since=await _counted_until(conn, at=at), until=at - timedelta(hours=policy.evidence.fresh_h))
     rows = _summed([*await store.list_days(conn, since=_first_day(at)), *(row.counts for row in fresh)])
     holds = {held.source: held for held in await store.list_holds(conn, open_only=True, limit=HOLDS_MAX)}
     judged = [
@@ -59,16 +61,45 @@ async def judge_sources(conn: Connection, *, policy: Policy, at: datetime) -> li
     return sorted(judged, key=lambda one: worst[one.counts.source])
 
 
-async def fold_days(conn: Connection, *, at: datetime) -> int:
-    """Fold the days whose messages have come to what they come to; returns how many. As often as one likes."""
-    since = await _folded_until(conn, at=at)
-    until = _midnight((at - FINAL_AFTER).astimezone(UTC).date())
-    if until <= since:
-        return 0
-    days = await _count(conn, since=since, until=until - TICK)
-    await store.put_days(conn, days)
+async def count_days(conn: Connection, *, policy: Policy, at: datetime) -> int:
+    """Count the days that are over and due, and keep what they came to; returns how many had messages. As often as one likes."""
+    over = (at - timedelta(hours=policy.evidence.fresh_h)).astimezone(UTC).date()
+    due, found = await _due_days(conn, over=over, at=at), set[date]()
+    for first, last in _spans(due):
+        rows = await _count(conn, since=_midnight(first), until=_midnight(last + DAY) - TICK)
+        await store.put_days(conn, [day for day in due if first <= day <= last], rows, at=at)
+        found |= {row.day for row in rows}
     await store.forget_days(conn, before=_first_day(at))
-    return len({row.day for row in days})
+    return len(found)
+
+
+async def _due_days(conn: Connection, *, over: date, at: datetime) -> list[date]:
+    """Days before `over` that nobody has counted, and those whose time has come to be counted again."""
+    counted = await store.list_counted(conn, since=_first_day(at))
+    first = max(_first_day(at), max(counted) - LOOKS[-1] - DAY) if counted else _first_day(at)
+    days = (first + nth * DAY for nth in range((over - first).days))
+    return [day for day in days if day not in counted or _is_due(day, counted[day], at)]
+
+
+def _is_due(day: date, counted_at: datetime, at: datetime) -> bool:
+    end = _midnight(day + DAY)
+    return any(counted_at < end + look <= at for look in LOOKS)
+
+
+def _spans(days: Sequence[date]) -> Iterable[tuple[date, date]]:
+    """Days in a row, as first and last: each span is one question."""
+    first: date | None = None
+    for nth, day in enumerate(days, start=1):
+        first = first or day
+        if nth == len(days) or days[nth] != day + DAY:
+            yield first, day
+            first = None
+
+
+async def _counted_until(conn: Connection, *, at: datetime) -> datetime:
+    """The first moment of the days that nobody has counted yet."""
+    counted = await store.list_counted(conn, since=_first_day(at))
+    return _midnight(max(counted) + DAY if counted else _first_day(at))
 
 
 async def _count(conn: Connection, *, since: datetime, until: datetime) -> list[DayCounts]:
@@ -76,13 +107,6 @@ async def _count(conn: Connection, *, since: datetime, until: datetime) -> list[
     return await store.count_sources(
         conn, BANDS, undeliverable=[fold.UNDELIVERABLE], limited=[fold.LIMITED], since=since - TICK, until=until
     )
-
-
-async def _folded_until(conn: Connection, *, at: datetime) -> datetime:
-    """The first moment that is not folded. Days without a message leave no trace: they are looked at again, and cost nothing."""
-    last = await store.read_folded(conn)
-    first = _midnight(_first_day(at))
-    return first if last is None else max(first, _midnight(last + timedelta(days=1)))
 
 
 def _first_day(at: datetime) -> date:
@@ -138,8 +162,8 @@ def _gates(counts: SourceCounts, policy: Policy) -> list[Gate]:
 
 
 async def hold_bad_sources(conn: Connection, *, policy: Policy, at: datetime) -> list[str]:
-    """Hold the sources that do badly, with an alert each; returns those that are held since now. Folds what is old first."""
-    await fold_days(conn, at=at)
+    """Hold the sources that do badly, with an alert each; returns those that are held since now. Counts the days that are due first."""
+    await count_days(conn, policy=policy, at=at)
     new: list[str] = []
     for one in await judge_sources(conn, policy=policy, at=at):
         if one.counts.age != ALL_AGES or one.verdict is not Verdict.FAIL or one.held is not None:

@@ -51,6 +51,14 @@ class DayCounts:
         return SourceCounts(source=self.source, age=self.age, **{name: getattr(self, name) for name in NUMBERS})
 
 
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """A day, and when its messages were last counted."""
+
+    day: date
+    counted_at: datetime
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HeldSource:
     """A source of which nobody is planned for, or was not for a while."""
@@ -88,16 +96,17 @@ async def count_sources(
     )
 
 
-async def read_folded(conn: Connection) -> date | None:
-    """The last day that is folded."""
-    return await queries.read_folded.fetchval(conn)
+async def list_counted(conn: Connection, *, since: date) -> dict[date, datetime]:
+    """Days that were counted, and when."""
+    return {row.day: row.counted_at for row in await queries.list_counted.fetch_as(Counted, conn, since=since)}
 
 
-async def put_days(conn: Connection, rows: Sequence[DayCounts]) -> None:
-    """Fold these days."""
+async def put_days(conn: Connection, days: Sequence[date], rows: Sequence[DayCounts], *, at: datetime) -> None:
+    """Keep what these days came to, in the place of what was kept of them."""
     numbers: dict[str, list[int]] = {name: [getattr(row, name) for row in rows] for name in NUMBERS}
+    await queries.drop_days.execute(conn, days=days)
     await queries.put_days.execute(
-        conn, days=[row.day for row in rows], sources=[row.source for row in rows], ages=[row.age for row in rows], **numbers
+        conn, days=[row.day for row in rows], sources=[row.source for row in rows], ages=[row.age for row in rows], at=at, **numbers
     )
 
 
@@ -106,7 +115,7 @@ async def forget_days(conn: Connection, *, before: date) -> None:
 
 
 async def list_days(conn: Connection, *, since: date) -> list[SourceCounts]:
-    """Folded days by source and age."""
+    """Counted days by source and age."""
     return await queries.list_days.fetch_as(SourceCounts, conn, since=since)
 
 

@@ -2,8 +2,8 @@
 
 -- name: count_sources -> DayCounts
 -- Campaign messages of a span by day (UTC), source and age of the grant that stood when they were accepted, and what came of them. What a
--- person's release has answered for does not count again. `cap_day` finds them, a day early and late for every zone; `offset 0` keeps the
--- plan from reading all messages in place of a span's.
+-- person's release has answered for does not count again. `cap_day`, of the chip's own zone, finds them: an hour early, for who was claimed before
+-- midnight. `offset 0` keeps the plan from reading all messages in place of a span's.
 select (sent.accepted_at at time zone 'UTC')::date as day, grants.source, bands.name as age, count(*)::int as accepted,
        count(*) filter (where sent.delivered_at is not null or sent.read_at is not null)::int as reached,
        count(*) filter (where sent.read_at is not null)::int as read,
@@ -17,7 +17,8 @@ cross join lateral (
            sends.opted_out_at
     from sends
     where sends.chip_id = chips.id and sends.kind = 'campaign'
-      and sends.cap_day between ($since::timestamptz at time zone 'UTC')::date - 1 and ($until::timestamptz at time zone 'UTC')::date + 1
+      and sends.cap_day between (($since::timestamptz - interval '1 hour') at time zone chips.zone)::date
+          and ($until::timestamptz at time zone chips.zone)::date
       and sends.accepted_at > $since and sends.accepted_at <= $until
     offset 0
 ) as sent
@@ -38,15 +39,23 @@ where not exists (
 group by 1, 2, 3
 order by 1, 2, 3;
 
--- name: read_folded -> date
--- The last day that is folded.
-select max(source_days.day) from source_days;
+-- name: list_counted -> Counted
+-- Days that were counted, since one, and when. A day without messages leaves no trace.
+select source_days.day, min(source_days.counted_at) as counted_at
+from source_days
+where source_days.day >= $since::date
+group by source_days.day
+order by source_days.day;
+
+-- name: drop_days -> none
+-- These days are to be counted again.
+delete from source_days where source_days.day = any($days::date[]);
 
 -- name: put_days -> none
--- Folds days: what their messages came to does not change any more.
-insert into source_days (day, source, age, accepted, reached, read, replied, opted_out, undeliverable, limited)
+-- What days came to, as it stands.
+insert into source_days (day, source, age, accepted, reached, read, replied, opted_out, undeliverable, limited, counted_at)
 select given.day, given.source, given.age, given.accepted, given.reached, given.read, given.replied, given.opted_out, given.undeliverable,
-       given.limited
+       given.limited, $at
 from unnest(
     $days::date[], $sources::text[], $ages::text[], $accepted::integer[], $reached::integer[], $read::integer[], $replied::integer[],
     $opted_out::integer[], $undeliverable::integer[], $limited::integer[]
@@ -58,7 +67,7 @@ on conflict do nothing;
 delete from source_days where source_days.day < $before::date;
 
 -- name: list_days -> SourceCounts
--- Folded days by source and age. What a person's release has answered for does not count again.
+-- Counted days by source and age. What a person's release has answered for does not count again.
 select source_days.source, source_days.age, sum(source_days.accepted)::int as accepted, sum(source_days.reached)::int as reached,
        sum(source_days.read)::int as read, sum(source_days.replied)::int as replied, sum(source_days.opted_out)::int as opted_out,
        sum(source_days.undeliverable)::int as undeliverable, sum(source_days.limited)::int as limited

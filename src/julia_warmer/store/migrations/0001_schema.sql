@@ -695,7 +695,8 @@ create table warmer.source_holds (
 );
 create unique index source_holds_open on warmer.source_holds (source) where released_at is null;
 
--- What came of a day's campaign messages by the source and the age of the grant, once it does not change any more: nobody reads them again.
+-- What came of a day's campaign messages by the source and the age of the grant. A day that is over is counted, and counted again a few times
+-- while opt-outs may still come in: nobody reads all messages to know it.
 create table warmer.source_days (
     day           date not null,                 -- of acceptance, UTC
     source        text not null,
@@ -707,6 +708,7 @@ create table warmer.source_days (
     opted_out     integer not null,
     undeliverable integer not null,
     limited       integer not null,
+    counted_at    timestamptz not null,
     primary key (day, source, age)
 );
 
