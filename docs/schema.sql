@@ -444,6 +444,7 @@ create table warmer.holds (
 create table warmer.identity (
     id uuid default gen_random_uuid() not null,
     is_one boolean default true not null,
+    hash_check text,
     constraint identity_pkey primary key (id),
     constraint identity_is_one_key unique (is_one),
     constraint identity_is_one_check check (is_one)

@@ -16,6 +16,7 @@ from julia_warmer.core.errors import WarmerError
 from julia_warmer.core.opt_out import own_words
 
 KEY_BYTES = 32
+RESTORE = "restore it from your backup of the configuration folder"
 
 
 class SettingsError(WarmerError):
@@ -197,18 +198,74 @@ def data_key(config_dir: Path) -> bytes:
     """
     path = config_dir / "data.key"
     try:
-        key = bytes.fromhex(path.read_text("ascii").strip())
+        key = _read_key(path)
     except FileNotFoundError:
+        if _older_keys(config_dir):
+            raise SettingsError(f"{path} is missing: {RESTORE}") from None
         config_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
         key = secrets.token_bytes(KEY_BYTES)
         try:
-            handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            _write_key(path, key)
         except FileExistsError:  # another process made it in between
             return data_key(config_dir)
-        with os.fdopen(handle, "w") as file:
-            file.write(key.hex() + "\n")
+    return _checked(key, path)
+
+
+def data_keys(config_dir: Path) -> tuple[bytes, ...]:
+    """The key that seals, `data.key`, and those before it, the newest first; `data.key.1` is the first there was. Raises SettingsError."""
+    key = data_key(config_dir)
+    return (key, *(_checked(_read_key(path), path) for path in reversed(_older_keys(config_dir))))
+
+
+def rotate_data_key(config_dir: Path) -> Path:
+    """Make a new data key; the one so far goes on opening what it sealed. Returns where that lies now.
+
+    A crash in between leaves one key under both names, which is no harm. No process may run meanwhile: it would not know the new key.
+    """
+    path, key = config_dir / "data.key", data_key(config_dir)
+    kept = config_dir / f"data.key.{len(_older_keys(config_dir)) + 1}"
+    _put_key(kept, key)
+    _put_key(path, secrets.token_bytes(KEY_BYTES))
+    return kept
+
+
+def _older_keys(config_dir: Path) -> list[Path]:
+    """The oldest first. Raises SettingsError when one between is missing: what it sealed could not be opened."""
+    numbers = sorted(int(path.suffix[1:]) for path in config_dir.glob("data.key.*") if path.suffix[1:].isdigit())
+    if lacking := set(range(1, len(numbers) + 1)) - set(numbers):
+        raise SettingsError(f"{config_dir / f'data.key.{min(lacking)}'} is missing: {RESTORE}")
+    return [config_dir / f"data.key.{number}" for number in numbers]
+
+
+def _read_key(path: Path) -> bytes:
+    try:
+        return bytes.fromhex(path.read_text("ascii").strip())
     except ValueError:
-        raise SettingsError(f"{path} is not a key: restore it from your backup of the configuration folder") from None
+        raise SettingsError(f"{path} is not a key: {RESTORE}") from None
+
+
+def _write_key(path: Path, key: bytes) -> None:
+    """A new file that its owner alone can read, on the disk when this returns. Raises FileExistsError."""
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.write(key.hex() + "\n")
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _put_key(path: Path, key: bytes) -> None:
+    """The whole key under this name or nothing, whatever happens meanwhile; on the disk when this returns."""
+    fresh = path.with_name(f"{path.name}.new")
+    fresh.unlink(missing_ok=True)
+    _write_key(fresh, key)
+    fresh.replace(path)
+    handle = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _checked(key: bytes, path: Path) -> bytes:
     if len(key) != KEY_BYTES:
-        raise SettingsError(f"{path} holds {len(key)} bytes, not {KEY_BYTES}: restore it from your backup of the configuration folder")
+        raise SettingsError(f"{path} holds {len(key)} bytes, not {KEY_BYTES}: {RESTORE}")
     return key

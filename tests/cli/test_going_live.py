@@ -147,6 +147,18 @@ def test_the_doctor_finds_keys_that_others_can_read_and_a_token_that_ended(accou
     assert "another data key" in found["credentials of Equipe Exemplo 1"]["found"]
 
 
+def test_a_new_data_key_loses_nothing_and_the_doctor_knows_the_key_of_the_hashes(account: Warmer, folders: Path):
+    def found(check: str) -> str:
+        return next((row["state"] for row in account("doctor", "--json").json["checks"] if row["check"] == check), "none")
+
+    assert found("keyed hashes") == "none"
+    assert account("contacts", "erase", "+5531987650001", "--why", "asked", "--yes").code == 0
+    assert account("keys", "rotate", "--why", "a laptop was lost").code == 0
+    assert (found("keyed hashes"), found("credentials of Equipe Exemplo 1"), found("data key")) == ("ok", "ok", "ok")
+    (folders / "config" / "data.key.1").unlink()
+    assert (found("keyed hashes"), found("credentials of Equipe Exemplo 1")) == ("fail", "fail")
+
+
 def test_bad_rows_go_to_a_file_that_can_be_mended_and_imported(on_database: Warmer, folders: Path):
     file = folders / "people.csv"
     file.write_text("phone,name,consent_at\n+5531987654321,Ana,2026-05-01\n12,Bia,2026-05-01\n+5511987654321,Caio,31/05/2026\n")

@@ -20,7 +20,7 @@ import aiohttp
 import julia_warmer
 from julia_warmer import policies
 from julia_warmer.clock import Clock, SystemClock
-from julia_warmer.config import data_key
+from julia_warmer.config import data_keys
 from julia_warmer.core.policy import Policy
 from julia_warmer.store.seal import Seal
 from tests.faults.platform import SandboxProcess
@@ -75,7 +75,7 @@ class Stage:
         self._config.mkdir()
         self._policy = folder / "faults.toml"
         self._policy.write_text(POLICY, "utf-8")
-        self.seal = Seal(data_key(self._config))
+        self.seal = Seal(*data_keys(self._config))
         self.sandbox_url = ""
 
     @property

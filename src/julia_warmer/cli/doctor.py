@@ -37,6 +37,7 @@ async def _examine(settings: Settings) -> Sequence[Finding]:
         findings += patient.findings
         if patient.conn is not None:
             findings += await database.check_rows(patient.conn, at=clock.now())
+            findings += await database.check_hashes(patient.conn, settings)
             findings += await platform.check_credentials(patient.conn, settings)
     webhook = await platform.check_webhook(settings)
     return [*findings, webhook] if webhook else findings

@@ -21,7 +21,7 @@ import uvloop
 from julia_warmer import policies
 from julia_warmer.cli.errors import CommandError
 from julia_warmer.clock import Clock, SystemClock
-from julia_warmer.config import Settings, data_key, load_settings
+from julia_warmer.config import Settings, data_keys, load_settings
 from julia_warmer.core.policy import Policy
 from julia_warmer.engine.rules import in_force
 from julia_warmer.store import checks, db, migrate, restores
@@ -80,7 +80,7 @@ def do(work: Callable[[Act], Awaitable[T]], *, settings: Settings | None = None)
 
 def data_seal(settings: Settings) -> Seal:
     """The seal of what must not lie open in the database."""
-    return Seal(data_key(settings.config_dir))
+    return Seal(*data_keys(settings.config_dir))
 
 
 def with_parts(work: Callable[["Parts", Clock], Awaitable[T]], *, journals: bool = False) -> T:

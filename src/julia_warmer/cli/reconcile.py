@@ -4,7 +4,7 @@ from julia_warmer.cli.forms import AsJson
 from julia_warmer.cli.opening import open_journal, run
 from julia_warmer.cli.output import plural, tell
 from julia_warmer.clock import SystemClock
-from julia_warmer.config import data_key, load_settings
+from julia_warmer.config import data_keys, load_settings
 from julia_warmer.engine.restore import Reconciled
 from julia_warmer.store.seal import Seal
 
@@ -24,7 +24,7 @@ async def _reconcile() -> Reconciled:
 
     settings, clock = load_settings(), SystemClock()
     async with opened_pool(settings, clock=clock, pool_max=2) as pool:
-        journal = await open_journal(pool, settings, Seal(data_key(settings.config_dir)))
+        journal = await open_journal(pool, settings, Seal(*data_keys(settings.config_dir)))
         return await restore.reconcile(pool, journal, at=clock.now())
 
 

@@ -39,6 +39,7 @@ ENTRIES = (
     Entry("contacts", "contacts:app", SET_UP, "People, and the proof of their consent."),
     Entry("suppressions", "suppressions:app", SET_UP, "Whom not to write to: every claim and every import asks this list."),
     Entry("consents", "consents:app", SET_UP, "The ledger of consents: is it whole, and what proves one."),
+    Entry("keys", "keys:app", SET_UP, "The key that seals what must not lie open."),
     Entry("signups", "signups:app", SET_UP, "Links by which people agree on a page that WhatsApp hosts."),
     Entry("templates", "templates:app", SET_UP, "Approved message forms, as Meta has them."),
     Entry("campaigns", "campaigns:app", SET_UP, "Templates for audiences: what warm-up draws from."),

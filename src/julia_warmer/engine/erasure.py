@@ -66,6 +66,7 @@ async def erase_person(conn: Connection, phone: str, *, seal: Seal, at: datetime
     person = person_of(phone, seal)
     if ids and not rows:
         return Erased(person=person, contact_ids=tuple(ids), before=True)
+    await erasure.note_hash_key(conn, seal.hash_check)
     if not rows:
         return await _erase_unknown(conn, names, person, seal, at=at, by=by, why=why)
     return await _erase(conn, rows, person, seal, at=at, by=by, why=why)
@@ -83,6 +84,7 @@ async def erase_contact(conn: Connection, contact_id: int, person: str, *, seal:
     rows = [row for row in await erasure.lock_erasable(conn, await _with_kin(conn, [contact_id])) if row.erased_at is None]
     if not rows:
         return Erased(person=person, contact_ids=(contact_id,), before=True)
+    await erasure.note_hash_key(conn, seal.hash_check)
     return await _erase(conn, rows, person, seal, at=at, by=by, why=why)
 
 

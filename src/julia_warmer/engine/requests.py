@@ -13,7 +13,7 @@ import orjson
 from julia_warmer.core.phone import digits_of, key_of
 from julia_warmer.engine.erased import find_all
 from julia_warmer.engine.errors import Conflict, NotFound, Wrong
-from julia_warmer.store import platform
+from julia_warmer.store import erasure, platform
 from julia_warmer.store import requests as store
 from julia_warmer.store.audit import record_act
 from julia_warmer.store.db import Connection
@@ -72,6 +72,7 @@ async def open_request(
     if not at - RECEIVED_WITHIN <= received_at <= at:
         raise Wrong("the day on which it came in is not of the last year", mend="give a moment in UTC, such as 2026-06-01T08:00:00Z")
     ((_, ids),) = await find_all(conn, [Names(phone_key=key_of(phone), wa_id=digits_of(phone))], seal)
+    await erasure.note_hash_key(conn, seal.hash_check)
     request_id = await store.add_request(
         conn,
         kind=kind,

@@ -178,3 +178,13 @@ async def note_erasures(conn: Connection, persons: Sequence[tuple[str, datetime]
 async def let_back(conn: Connection, phone_key: str, *, at: datetime) -> None:
     """Lift what an erasure put against a number: the number's next owner, or the person, may be met anew."""
     await queries.let_back.execute(conn, phone_key=phone_key, at=at)
+
+
+async def note_hash_key(conn: Connection, hash_check: str) -> None:
+    """Remember which key makes the keyed hashes; the first one stays."""
+    await queries.note_hash_key.execute(conn, hash_check=hash_check)
+
+
+async def read_hash_key(conn: Connection) -> str | None:
+    """Which key makes the keyed hashes; None: there are none yet."""
+    return await queries.read_hash_key.fetchval(conn)

@@ -9,6 +9,14 @@ where contacts.id = any($ids::bigint[])
 order by contacts.id
 for no key update;
 
+-- name: note_hash_key -> none
+-- Which key the keyed hashes are made with: that of the first.
+update identity set hash_check = $hash_check where identity.hash_check is null;
+
+-- name: read_hash_key -> str
+-- Which key the keyed hashes are made with, if there are any.
+select identity.hash_check from identity;
+
 -- name: list_erased_keys -> str
 -- The hashed keys of everybody who was erased and must not come back.
 select contacts.phone_key from contacts where contacts.erased_at is not null;

@@ -11,11 +11,12 @@ from julia_warmer.cli.checks import Finding, fail, ok, warn
 from julia_warmer.cli.naming import LIST_MAX
 from julia_warmer.cli.opening import Addresses, opened_database
 from julia_warmer.clock import Clock
-from julia_warmer.config import Settings
+from julia_warmer.config import Settings, data_keys
 from julia_warmer.core.model import ChipStatus
 from julia_warmer.store import checks as store
-from julia_warmer.store import db, holds, migrate, spools, views
+from julia_warmer.store import db, erasure, holds, migrate, spools, views
 from julia_warmer.store.errors import SchemaOlderError, StoreError
+from julia_warmer.store.seal import Seal
 
 VERSION_MIN = 150000
 CLOCK_OFF_MAX = timedelta(seconds=2)
@@ -125,6 +126,17 @@ async def check_rows(conn: db.Connection, *, at: datetime) -> Sequence[Finding]:
         *(fail("held", f"nothing is sent: {hold.reason}", MENDS[hold.kind]) for hold in await holds.list_holds(conn)),
         *_spools(await spools.list_overdue(conn, before=at)),
     )
+
+
+async def check_hashes(conn: db.Connection, settings: Settings) -> Sequence[Finding]:
+    """Whether the key at hand makes the keyed hashes that are stored: else who was erased is unknown, and a file brings them back."""
+    made_by = await erasure.read_hash_key(conn)
+    if made_by is None:
+        return ()
+    if made_by == Seal(*data_keys(settings.config_dir)).hash_check:
+        return (ok("keyed hashes", "made by the key at hand: erased people are recognised"),)
+    mend = "restore data.key, and data.key.1 if there was one, from your backup of the configuration folder; import nobody until then"
+    return (fail("keyed hashes", "made by another data key: people who were erased are not recognised", mend),)
 
 
 def _spools(overdue: Sequence[spools.Overdue]) -> Iterator[Finding]:

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from julia_warmer import policies
 from julia_warmer.cli.checks import Finding, fail, ok, warn
-from julia_warmer.config import KEY_BYTES, Settings
+from julia_warmer.config import Settings, SettingsError, data_keys
 from julia_warmer.core.policy import PolicyError
 
 ENV = "set it in the environment or in warmer.env"
@@ -68,7 +68,7 @@ def check_folders(settings: Settings) -> Iterator[Finding]:
     """Who can read the keys, whether they lie apart from the data, and whether the data's folder can be written."""
     config, data = settings.config_dir.absolute(), settings.data_dir.absolute()
     yield _private(config)
-    yield _data_key(config / "data.key")
+    yield _data_keys(config)
     if config == data or config.is_relative_to(data):
         yield warn("keys apart", f"{config} lies within {data}", "a copy of the data would hold its keys: choose another WARMER_CONFIG_DIR")
     yield _writable(data)
@@ -78,24 +78,23 @@ def _private(folder: Path) -> Finding:
     check = "configuration folder"
     if not folder.exists():
         return ok(check, f"{folder}: made when it is needed")
-    for path in (folder, folder / "data.key", folder / "warmer.env"):
+    for path in (folder, folder / "data.key", *sorted(folder.glob("data.key.*")), folder / "warmer.env"):
         if path.exists() and (mode := stat.S_IMODE(path.stat().st_mode)) & PRIVATE:
             right = "700" if path.is_dir() else "600"
             return fail(check, f"{path} can be opened by others (mode {mode:o})", f"chmod {right} {path}")
     return ok(check, f"{folder}: its owner's alone")
 
 
-def _data_key(path: Path) -> Finding:
+def _data_keys(folder: Path) -> Finding:
     check = "data key"
-    try:
-        key = bytes.fromhex(path.read_text("ascii").strip())
-    except FileNotFoundError:
+    if not folder.joinpath("data.key").exists() and not list(folder.glob("data.key.*")):
         return ok(check, "made when it is first needed")
-    except (OSError, ValueError) as error:
-        return fail(check, f"{path} cannot be used: {error}", "restore it from your backup of the configuration folder")
-    if len(key) != KEY_BYTES:
-        return fail(check, f"{path} holds {len(key)} bytes, not {KEY_BYTES}", "restore it from your backup of the configuration folder")
-    return ok(check, "there; back it up apart from the data: without it tokens and texts cannot be read")
+    try:
+        older = len(data_keys(folder)) - 1
+    except (OSError, SettingsError) as error:
+        return fail(check, str(error), "restore it from your backup of the configuration folder")
+    found = f"there, with {older} older" if older else "there"
+    return ok(check, f"{found}; back up the folder apart from the data: without its keys tokens and texts cannot be read")
 
 
 def _writable(folder: Path) -> Finding:

@@ -11,7 +11,7 @@ from julia_warmer.cli.meta import refusal
 from julia_warmer.cli.naming import LIST_MAX
 from julia_warmer.cloud.answers import Refused, Unclear
 from julia_warmer.cloud.client import GraphClient
-from julia_warmer.config import Settings, data_key
+from julia_warmer.config import Settings, data_keys
 from julia_warmer.engine.setup import TOKEN, read_account
 from julia_warmer.store import db, views
 from julia_warmer.store.seal import Seal, SealBroken
@@ -26,7 +26,7 @@ async def check_credentials(conn: db.Connection, settings: Settings) -> Sequence
     accounts = await views.list_accounts(conn, limit=LIST_MAX)
     if not accounts:
         return (warn("credentials", "there is no account yet", "`warmer portfolios add`, then `warmer accounts add`"),)
-    seal = Seal(data_key(settings.config_dir))
+    seal = Seal(*data_keys(settings.config_dir))
     sealed = [(account, (await read_account(conn, account.id)).token) for account in accounts]
     gate = asyncio.Semaphore(ACCOUNTS_AT_ONCE)
     async with GraphClient(version=settings.graph_version, sandbox_url=settings.sandbox_url) as graph:

@@ -756,8 +756,9 @@ create table warmer.workers (
 
 -- Which database this is: the journal outside it is kept by this id, and a restored backup brings it back.
 create table warmer.identity (
-    id     uuid primary key default gen_random_uuid(),
-    is_one boolean not null unique default true check (is_one)
+    id         uuid primary key default gen_random_uuid(),
+    is_one     boolean not null unique default true check (is_one),
+    hash_check text                              -- tells the key that makes the keyed hashes, once there is one
 );
 insert into warmer.identity default values;
 
