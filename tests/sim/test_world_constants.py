@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from julia_warmer.core.limits import STEPS
 from julia_warmer.sim import constants
+from julia_warmer.sim.meta import steps_of
 
 
 def test_every_constant_says_where_it_comes_from():
@@ -77,3 +79,7 @@ def _get(value: object, path: str) -> object:
     for part in path.split("."):
         value = value[part] if isinstance(value, dict) else getattr(value, part)
     return value
+
+
+def test_the_world_raises_limits_by_the_rule_that_the_planner_of_tiers_goes_by():
+    assert steps_of(constants.standard().limits) == STEPS

@@ -54,6 +54,7 @@ ROLES: dict[str, Role] = {
     "list_decisions": Role.VIEWER,
     "explain_chip": Role.VIEWER,
     "list_portfolios": Role.VIEWER,
+    "propose_tier": Role.VIEWER,
     "add_portfolio": Role.ADMIN,
     "set_spend_limit": Role.ADMIN,
     "list_accounts": Role.VIEWER,

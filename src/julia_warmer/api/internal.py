@@ -29,6 +29,7 @@ from julia_warmer.api import (
     signups,
     story,
     suppressions,
+    tier,
 )
 from julia_warmer.api.access import Key, KeyCheck, check_table, settings_keys
 from julia_warmer.api.bodies import BodyLimit
@@ -43,6 +44,7 @@ ROUTERS = (
     chips.router,
     explain.router,
     accounts.router,
+    tier.router,
     campaigns.router,
     routes.router,
     imports.router,

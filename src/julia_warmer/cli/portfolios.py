@@ -1,4 +1,4 @@
-"""`warmer portfolios`."""
+"""`warmer portfolios`. `tier` stands in a module of its own."""
 
 from decimal import Decimal, InvalidOperation
 from typing import Annotated
@@ -10,10 +10,12 @@ from julia_warmer.cli.forms import AsJson, Why, group
 from julia_warmer.cli.naming import LIST_MAX, find_portfolio
 from julia_warmer.cli.opening import Act, do
 from julia_warmer.cli.output import print_rows, tell
+from julia_warmer.cli.portfolios_tier import tier
 from julia_warmer.engine import setup
 from julia_warmer.store import views
 
 app = group("Meta business portfolios, with their limits.")
+app.command()(tier)
 
 
 @app.command()

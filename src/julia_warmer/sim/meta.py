@@ -7,13 +7,9 @@ It sees people only through what they do to messages. Where Meta's rule is not p
 from collections import deque
 from collections.abc import Callable
 
-from julia_warmer.core.events import (
-    AccountChanged,
-    LimitChanged,
-    TemplateQualityChanged,
-    TemplateStatusChanged,
-)
-from julia_warmer.sim.constants import Constants
+from julia_warmer.core.events import AccountChanged, LimitChanged, TemplateQualityChanged, TemplateStatusChanged
+from julia_warmer.core.limits import LOW_QUALITY, Step, steps
+from julia_warmer.sim.constants import Constants, Limits
 from julia_warmer.sim.draws import Draws, between
 from julia_warmer.sim.feedback import rating_of_number, rating_of_template
 from julia_warmer.sim.people import remembered
@@ -27,7 +23,7 @@ LOOK_AGAIN_S = HOUR  # a number's rating is looked at anew at least this often w
 class Meta:
     """The platform's rules over the world's state. `launch` and `fail` say what becomes of a message that was held."""
 
-    __slots__ = ("_fail", "_launch", "c", "draws", "line")
+    __slots__ = ("_fail", "_launch", "c", "draws", "line", "steps")
 
     def __init__(
         self,
@@ -38,6 +34,7 @@ class Meta:
         fail: Callable[[Flight, float, int], None],
     ) -> None:
         self.c = c
+        self.steps = steps_of(c.limits)
         self.draws = draws
         self.line = line
         self._launch = launch
@@ -329,14 +326,9 @@ class Meta:
         portfolio.reached.touch(person, t)
         portfolio.grown.touch(person, t)
         portfolio.earned.touch(person, t)
-        limits = self.c.limits
-        if portfolio.growing or portfolio.limit not in limits.tiers[:-1]:  # unlimited, or no tier of Meta's: it stays as it is
-            return
-        if portfolio.limit == limits.tiers[0]:
-            if portfolio.earned.count(t) >= limits.earn_unique:
-                self._plan_growth(portfolio, t, limits.earn_within_h)
-        elif portfolio.grown.count(t) >= limits.grow_share * portfolio.limit:
-            self._plan_growth(portfolio, t, limits.grow_within_h)
+        step = None if portfolio.growing else self.steps.get(portfolio.limit)  # unlimited, or no tier of Meta's: it stays as it is
+        if step is not None and _is_earned(portfolio, step, t):
+            self._plan_growth(portfolio, t, self.c.limits.earn_within_h if step.is_first else self.c.limits.grow_within_h)
 
     def _plan_growth(self, portfolio: Portfolio, t: float, within_h: float) -> None:
         portfolio.growing = True
@@ -345,26 +337,23 @@ class Meta:
 
     def _grow(self, portfolio: Portfolio, t: float) -> None:
         portfolio.growing = False
-        if portfolio.limit not in self.c.limits.tiers[:-1]:  # somebody gave it another one meanwhile
+        step = self.steps.get(portfolio.limit)
+        if step is None:  # somebody gave it another one meanwhile
             return
         if self._is_high_quality(portfolio, t):
-            self.set_limit(portfolio, t, self.c.limits.tiers[self.c.limits.tiers.index(portfolio.limit) + 1])
+            self.set_limit(portfolio, t, step.to)
             return
         portfolio.growing = True
         again_h = self.c.limits.grow_within_h
-        if portfolio.limit == self.c.limits.tiers[0]:
+        if step.is_first:
             again_h = self.c.limits.earn_again_h
             value = "INCREASED_CAPABILITIES_ELIGIBILITY_DEFERRED"
             self.line.facts.extend(AccountChanged(at=moment(t), account_id=a.id, value=value) for a in portfolio.accounts)
         self.line.plan(t + again_h * HOUR, self.draws.whole(f"growth|{portfolio.id}"), self._grow_if_earned, portfolio)
 
     def _grow_if_earned(self, portfolio: Portfolio, t: float) -> None:
-        limits = self.c.limits
-        first = portfolio.limit == limits.tiers[0]
-        earned = (
-            portfolio.earned.count(t) >= limits.earn_unique if first else portfolio.grown.count(t) >= limits.grow_share * portfolio.limit
-        )
-        if earned:
+        step = self.steps.get(portfolio.limit)
+        if step is not None and _is_earned(portfolio, step, t):
             self._grow(portfolio, t)
         else:
             portfolio.growing = False
@@ -380,11 +369,26 @@ class Meta:
         for account in portfolio.accounts:
             for chip in account.chips:
                 self.look_at_number(chip, t)
-                if chip.rating in {"YELLOW", "RED"}:
+                if chip.rating in LOW_QUALITY:
                     return False
-            if any(template.rating in {"YELLOW", "RED"} for template in account.templates.values()):
+            if any(template.rating in LOW_QUALITY for template in account.templates.values()):
                 return False
         return True
+
+
+def steps_of(limits: Limits) -> dict[int, Step]:
+    """What leads from each limit to the next: by the same rule as the planner of tiers, with this world's numbers."""
+    return steps(
+        limits.tiers,
+        earn_people=limits.earn_unique,
+        earn_d=round(limits.earn_window_d),
+        grow_share=limits.grow_share,
+        grow_d=round(limits.grow_window_d),
+    )
+
+
+def _is_earned(portfolio: Portfolio, step: Step, t: float) -> bool:
+    return (portfolio.earned if step.is_first else portfolio.grown).count(t) >= step.people
 
 
 def _bursts(times: deque[float], t: float, span_s: float, burst: int) -> bool:

@@ -10,6 +10,7 @@ import numpy as np
 
 from julia_warmer.sim.constants import Constants, NumberQuality, TemplateQuality
 from julia_warmer.sim.crowd import Bools
+from julia_warmer.sim.meta import steps_of
 from julia_warmer.sim.scatter import Ints
 from julia_warmer.sim.streams import Floats
 
@@ -153,6 +154,7 @@ class Portfolios:
 
     def __init__(self, owners: int, limit: int, periods: Periods, c: Constants) -> None:
         self.c, self.periods = c, periods
+        self.steps = steps_of(c.limits)
         self.limit = np.full(owners, limit, np.int64)
         self.accepted = np.zeros((owners, len(periods.ends)), np.int64)
         self.reached = np.zeros((owners, len(periods.ends)), np.int64)  # people, each once in 7 days
@@ -170,10 +172,7 @@ class Portfolios:
         limits = self.c.limits
         earned = self.new[:, self.periods.within(now, limits.earn_window_d * DAY_H)].sum(axis=1)
         used = self.reached[:, self.periods.within(now, limits.grow_window_d * DAY_H)].sum(axis=1)
-        tiers = np.array(limits.tiers)
         for owner in np.flatnonzero(is_high):
-            tier = int(np.searchsorted(tiers[:-1], self.limit[owner]))
-            if self.limit[owner] < 0 or tier >= len(tiers) - 1 or tiers[tier] != self.limit[owner]:
-                continue
-            if earned[owner] >= limits.earn_unique if tier == 0 else used[owner] >= limits.grow_share * self.limit[owner]:
-                self.limit[owner] = tiers[tier + 1]
+            step = self.steps.get(int(self.limit[owner]))
+            if step is not None and (earned if step.is_first else used)[owner] >= step.people:
+                self.limit[owner] = step.to
