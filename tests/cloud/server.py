@@ -10,6 +10,9 @@ from aiohttp import web
 
 Raw = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
+TOKEN = "sandbox-token-of-a-test"
+CHIP, WABA = "100000000000001", "200000000000001"
+
 
 @dataclass(slots=True)
 class Canned:
@@ -85,3 +88,7 @@ async def read_request(reader: asyncio.StreamReader) -> bytes:
     head = await reader.readuntil(b"\r\n\r\n")
     length = next((int(line.split(b":")[1]) for line in head.split(b"\r\n") if line.lower().startswith(b"content-length")), 0)
     return head + await reader.readexactly(length)
+
+
+def error(code: Any, **more: Any) -> dict[str, Any]:
+    return {"error": {"message": f"(#{code}) Something", "type": "OAuthException", "code": code, "fbtrace_id": "Atrace", **more}}

@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from julia_warmer import policies
-from julia_warmer.core.alarms import RATES, STRENGTH, edge_of, ring, rings
+from julia_warmer.core.alarms import RATES, STRENGTH, Turns, edge_of, ring, rings
+from julia_warmer.core.evidence import Prior, e_value
 from julia_warmer.core.model import Action, Alarm, ChipStatus, Counts, Health, Phase, Snapshot
 from julia_warmer.core.pauses import ends_at, settle
 from julia_warmer.core.policy import AlarmRule
@@ -185,3 +186,18 @@ def test_a_rule_turns_once_as_events_grow_and_where_its_table_says(rule: AlarmRu
     edge = edge_of(plain, people, floor=floor)
     for events in {0, people, int(share * people), max(edge - 1, 0), max(edge, 0), edge + 1}:
         assert rings(plain, events, people, floor=floor) == ((min(events, people) <= edge) if is_low else (min(events, people) >= edge))
+
+
+@given(st.lists(st.integers(0, 700), min_size=1, max_size=30), st.booleans(), st.data())
+@settings(max_examples=500, deadline=None)
+def test_the_turning_points_do_not_depend_on_what_was_asked_before(asked: list[int], is_low: bool, data: st.DataObject) -> None:
+    """Each is looked for between those of the nearest numbers of people; alone, among all counts of events."""
+    bound, prior = data.draw(st.sampled_from([0.012, 0.03, 0.15, 0.2])), Prior.skeptical(data.draw(st.sampled_from([0.08, 0.12])), 20)
+    level = data.draw(st.sampled_from([0.5, 0.82, 0.95, 0.998]))
+
+    def beyond(events: int, people: int) -> bool:
+        return e_value(events, people, bound, prior, is_low=is_low) >= 1 / (1 - level)
+
+    turns = Turns(beyond, is_low)
+    for people in asked:
+        assert turns[people] == Turns(beyond, is_low)[people]

@@ -32,7 +32,7 @@ def test_the_beta_function_mirrors_and_its_quantile_undoes_it(a: float, b: float
 
 
 @given(st.integers(0, 100), st.integers(0, 100), st.floats(0.01, 0.5))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=500, deadline=None)
 def test_more_events_always_make_a_high_rate_likelier(events: int, others: int, floor: float) -> None:
     people = events + others + 1
     assert p_at_least(events, people, floor) <= p_at_least(events + 1, people, floor) + 1e-12

@@ -13,9 +13,10 @@ from julia_warmer.core.events import Event, MessageDelivered, MessageFailed, Mes
 from julia_warmer.core.fold import Tally
 from julia_warmer.core.model import PHASES, ChipState, ChipStatus, Counts
 from julia_warmer.core.policy import Signal, Window
-from julia_warmer.sim.curve import NEVER, SENDS, List, Lives, Point, at_reviews, bounds, curve, draw, pace_of
+from julia_warmer.sim.curve import NEVER, Point, at_reviews, bounds, curve
 from julia_warmer.sim.curve import _counts as counts_of  # pyright: ignore[reportPrivateUsage]
 from julia_warmer.sim.curve import _looks as looks_of  # pyright: ignore[reportPrivateUsage]
+from julia_warmer.sim.curve_lives import SENDS, List, Lives, draw, pace_of
 from julia_warmer.sim.curve_picture import svg_of
 
 STANDARD = policies.load("standard")

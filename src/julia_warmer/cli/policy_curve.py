@@ -41,13 +41,14 @@ def draw_curve(
     if unknown := [one for one in wanted if one not in SIGNALS]:
         raise typer.BadParameter(f"{unknown[0]}: must be one of {', '.join(SIGNALS)}", param_hint="--signal")
     from julia_warmer.sim import curve as sim
+    from julia_warmer.sim.curve_lives import SENDS
     from julia_warmer.sim.curve_picture import svg_of
 
     rates = {one: sim.REPLY_RATES if one is Signal.REPLIES else sim.BAD_RATES for one in wanted}
     with ProcessPoolExecutor(jobs) as pool:
         curves = [sim.curve(rules, one, rates=rates[one], runs=runs, seed=seed, each=pool.map) for one in wanted]
     for one in curves:
-        _show(one, sim.SENDS)
+        _show(one, SENDS)
     if json is not None:
         json.write_bytes(orjson.dumps(plain(curves), option=orjson.OPT_INDENT_2) + b"\n")
         say(f"written: {json}")

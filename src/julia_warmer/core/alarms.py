@@ -14,6 +14,7 @@ alarm only asks; `pauses` and `phases` act. Of the rules that ring for one signa
 `rearmed_at`, so what was paused for does not ring again after the resume.
 """
 
+from bisect import bisect
 from collections.abc import Callable
 from functools import lru_cache
 from operator import attrgetter
@@ -57,6 +58,8 @@ def ring(snapshot: Snapshot, health: Health, policy: Policy) -> tuple[Alarm, ...
     cohorts = snapshot.last_hours, snapshot.recent_fresh, snapshot.recent_matured, snapshot.phase_matured
     strongest: dict[Signal, Alarm] = {}
     for wire in _wires(policy, floor):
+        if wire.cohort is not None and wire.events_of(cohorts[wire.cohort]) < wire.events_min:
+            continue  # most rules, most of the time
         rule = wire.rule
         known = strongest.get(rule.signal) if strongest else None
         if known is not None and STRENGTH[known.action] >= STRENGTH[rule.action]:
@@ -73,13 +76,13 @@ def ring(snapshot: Snapshot, health: Health, policy: Policy) -> tuple[Alarm, ...
 
 
 COHORT = {Window.LAST_HOURS: 0, Window.RECENT_FRESH: 1, Window.RECENT_MATURED: 2, Window.PHASE_MATURED: 3}
-WIRES_MAX, EDGES_MAX = 256, 1 << 14  # sets of rules (and tests of a rate), and numbers of people for one of them, that are remembered
+WIRES_MAX, TURNS_MAX = 256, 1 << 14  # sets of rules (and tests of a rate), and numbers of people for one of them, that are remembered
 
 
 class _Wire:
     """A rule under a floor, ready to be asked. For each number of people it finds the turning point once: its answer turns only once."""
 
-    __slots__ = ("cohort", "edges", "events_min", "events_of", "is_low", "people_of", "rule", "sends_max", "sends_min", "threshold")
+    __slots__ = ("cohort", "events_min", "events_of", "is_low", "people_of", "rule", "sends_max", "sends_min", "threshold", "turns")
 
     def __init__(self, rule: AlarmRule, floor: float) -> None:
         self.rule = rule
@@ -89,32 +92,57 @@ class _Wire:
         if rule.signal in RATES:
             self.events_of, self.people_of, self.is_low = RATES[rule.signal]
             self.cohort = COHORT[rule.window]
-            self.edges = _edges(rule.test, self.threshold, self.is_low, rule.prior_rate, rule.prior_people, rule.level)
+            self.turns = _turns(rule.test, self.threshold, self.is_low, rule.prior_rate, rule.prior_people, rule.level)
 
     def listen(self, counts: Counts) -> Alarm | None:
         """Of a rule about a rate: its alarm, if it rings at these counts."""
-        if (events := self.events_of(counts)) < self.events_min or (people := self.people_of(counts)) < self.sends_min:
+        events, people = self.events_of(counts), self.people_of(counts)
+        if events < self.events_min or people < self.sends_min or (self.sends_max and counts.accepted > self.sends_max):
             return None
-        if self.sends_max and counts.accepted > self.sends_max:
-            return None
-        edge = self.edges.get(people)
-        if edge is None:
-            edge = self._find(people)
-        rings = min(events, people) <= edge if self.is_low else min(events, people) >= edge
+        rings = (min(events, people) < self.turns[people]) is self.is_low
         return _told(self.rule, events, people, self.threshold) if rings else None
 
-    def _find(self, people: int) -> int:
-        if len(self.edges) >= EDGES_MAX:
-            self.edges.clear()
-        near = self.edges.get(people - 1)
-        self.edges[people] = found = _edge(self.rule, people, self.threshold, near)
+
+class Turns(dict[int, int]):
+    """By people: the least count of events at which the answer of one test is another than at none; one more than the people: never.
+
+    One person more moves it by one at most and never back, so the nearest numbers that were asked before leave little to look through.
+    """
+
+    def __init__(self, rings: Callable[[int, int], bool], is_low: bool) -> None:
+        super().__init__()
+        self._rings, self._is_low = rings, is_low
+        self._asked: list[int] = []  # the keys, rising
+
+    def __missing__(self, people: int) -> int:
+        if len(self) >= TURNS_MAX:
+            self.clear()
+            self._asked.clear()
+        place = bisect(self._asked, people)
+        low, high = 0, people + 1
+        if place:
+            fewer = self._asked[place - 1]
+            low, high = self[fewer], min(high, self[fewer] + people - fewer)
+        if place < len(self._asked):
+            more = self._asked[place]
+            low, high = max(low, self[more] - (more - people)), min(high, self[more])
+        self._asked.insert(place, people)
+        self[people] = found = self._between(low, high, people)
         return found
+
+    def _between(self, low: int, high: int, people: int) -> int:
+        """By halving; it is known to be neither before `low` nor after `high`."""
+        while low < high:
+            middle = (low + high) // 2
+            low, high = (low, middle) if self._rings(middle, people) is not self._is_low else (middle + 1, high)
+        return low
 
 
 @lru_cache(WIRES_MAX)
-def _edges(*_test: object) -> dict[int, int]:
-    """By people: where the answer of one test of a rate turns. Rules of several policies and floors ask the same tests."""
-    return {}
+def _turns(test: Test, threshold: float, is_low: bool, prior_rate: float, prior_people: float, level: float) -> Turns:
+    """Rules of several policies and floors ask the same tests."""
+    prior = Prior.skeptical(prior_rate, prior_people)
+    return Turns(lambda events, people: _is_beyond(test, events, people, threshold, is_low, prior, level), is_low)
 
 
 _kept: dict[tuple[str, float], tuple[_Wire, ...]] = {}
@@ -136,22 +164,8 @@ def edge_of(rule: AlarmRule, people: int, *, floor: float) -> int:
 
     One more than the people (-1 for low): never. What the rule asks for besides (`sends_min`, `events_min`) is left aside.
     """
-    return _edge(rule, people, threshold_of(rule, floor), None)
-
-
-def _edge(rule: AlarmRule, people: int, threshold: float, near: int | None) -> int:
-    """By halving; from the turning point of one person less on, which is the same or one beside it."""
     is_low = RATES[rule.signal][2]
-    low, high = 0, people + 1  # the first count of events at which the answer turns
-    if near is not None:
-        turns_at = near + is_low
-        low, high = (turns_at, high) if turns_at == 0 or _rings(rule, turns_at - 1, people, threshold) is is_low else (0, turns_at - 1)
-        if low <= people and low == turns_at and _rings(rule, low, people, threshold) is not is_low:
-            high = low
-    while low < high:
-        middle = (low + high) // 2
-        low, high = (low, middle) if _rings(rule, middle, people, threshold) is not is_low else (middle + 1, high)
-    return low - is_low
+    return _turns(rule.test, threshold_of(rule, floor), is_low, rule.prior_rate, rule.prior_people, rule.level)[people] - is_low
 
 
 def threshold_of(rule: AlarmRule, floor: float) -> float:
@@ -161,20 +175,14 @@ def threshold_of(rule: AlarmRule, floor: float) -> float:
 
 def rings(rule: AlarmRule, events: int, people: int, *, floor: float) -> bool:
     """Whether a rule about a rate rings at these counts, in a phase with this floor of replies."""
-    return people >= rule.sends_min and events >= rule.events_min and _rings(rule, events, people, threshold_of(rule, floor))
+    is_low, prior = RATES[rule.signal][2], Prior.skeptical(rule.prior_rate, rule.prior_people)
+    is_beyond = _is_beyond(rule.test, events, people, threshold_of(rule, floor), is_low, prior, rule.level)
+    return people >= rule.sends_min and events >= rule.events_min and is_beyond
 
 
-def _rings(rule: AlarmRule, events: int, people: int, threshold: float) -> bool:
-    is_low = RATES[rule.signal][2]
-    return _is_beyond(rule.test, events, people, threshold, is_low, rule.prior_rate, rule.prior_people, rule.level)
-
-
-def _is_beyond(
-    test: Test, events: int, people: int, threshold: float, is_low: bool, prior_rate: float, prior_people: float, level: float
-) -> bool:
+def _is_beyond(test: Test, events: int, people: int, threshold: float, is_low: bool, prior: Prior, level: float) -> bool:
     if is_low and not threshold:
         return False
-    prior = Prior.skeptical(prior_rate, prior_people)
     if test is Test.ANYTIME:
         return e_value(events, people, threshold, prior, is_low=is_low) >= 1 / (1 - level)
     p = p_at_least(events, people, threshold, prior.events, prior.others)

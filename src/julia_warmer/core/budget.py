@@ -7,9 +7,12 @@ rule); the portfolio's limit is Meta's: unique people, delivered, business-initi
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
+from operator import attrgetter, itemgetter
 
+from julia_warmer.core.days import span
 from julia_warmer.core.evidence import Prior, most_within
-from julia_warmer.core.model import Budget, ChipState, Counts, Health, Phase, Quality, Snapshot, Verdict
+from julia_warmer.core.model import Budget, ChipState, Health, Phase, Quality, Snapshot, Verdict
 from julia_warmer.core.pauses import SENDING
 from julia_warmer.core.phases import sight_gate
 from julia_warmer.core.policy import Policy
@@ -38,12 +41,8 @@ def allowance(snapshot: Snapshot, state: ChipState, health: Health, policy: Poli
     if (hold := _hold(snapshot, state, policy)) is not None:
         limits.append(("hold", hold))
     limits.append(("share", _share(snapshot, policy)))  # last: it is split by what the others leave, so on a tie it is not the reason
-    binding, least = min(limits, key=_number)
+    binding, least = min(limits, key=itemgetter(1))
     return Budget(max(0, least), binding, tuple(limits))
-
-
-def _number(limit: tuple[str, int]) -> int:
-    return limit[1]
 
 
 def _nothing(snapshot: Snapshot, state: ChipState) -> str | None:
@@ -71,18 +70,15 @@ def _phase_cap(snapshot: Snapshot, state: ChipState, health: Health, policy: Pol
 def _harm_cap(snapshot: Snapshot, policy: Policy) -> int:
     """The largest day on which more than the bearable number of opt-outs has at most the allowed chance, by what was seen so far."""
     rules, evidence = policy.budget, policy.evidence
-    seen = max(snapshot.recent_fresh, snapshot.phase_matured, key=_reached)
-    prior = Prior.skeptical(evidence.harm_prior_rate, evidence.harm_prior_people)
-    return most_within(
-        prior.events + seen.opted_out,
-        prior.others + max(seen.reached - seen.opted_out, 0),
-        bearable=rules.harm_day_max,
-        chance=rules.harm_chance,
-    )
+    seen = max(snapshot.recent_fresh, snapshot.phase_matured, key=attrgetter("reached"))
+    prior_rate, prior_people = evidence.harm_prior_rate, evidence.harm_prior_people
+    return _most_borne(seen.opted_out, seen.reached, prior_rate, prior_people, rules.harm_day_max, rules.harm_chance)
 
 
-def _reached(counts: Counts) -> int:
-    return counts.reached
+@lru_cache(1 << 14)
+def _most_borne(opted_out: int, reached: int, prior_rate: float, prior_people: float, bearable: int, chance: float) -> int:
+    prior = Prior.skeptical(prior_rate, prior_people)
+    return most_within(prior.events + opted_out, prior.others + max(reached - opted_out, 0), bearable=bearable, chance=chance)
 
 
 def _share(snapshot: Snapshot, policy: Policy) -> int:
@@ -99,7 +95,7 @@ def _hold(snapshot: Snapshot, state: ChipState, policy: Policy) -> int | None:
     proved = max(snapshot.accepted_last_day, snapshot.accepted_today)
     if sight_gate(snapshot, policy).verdict is not Verdict.PASS:
         return proved
-    if state.harm_at is None or snapshot.at - state.harm_at >= timedelta(hours=policy.gates.calm_h):
+    if state.harm_at is None or snapshot.at - state.harm_at >= span(policy.gates.calm_h):
         return None
     return proved or int(policy.budget.growth_min * policy.pauses.resume_share)
 

@@ -26,3 +26,9 @@ def next_day_start(at: datetime, zone: str) -> datetime:
 def hour_of(at: datetime) -> datetime:
     """The clock hour (UTC) that holds `at`: cohorts are kept by it."""
     return at.replace(minute=0, second=0, microsecond=0)
+
+
+@lru_cache(1 << 10)
+def span(hours: float) -> timedelta:
+    """So many hours. Rules' hours are few, and asked about at every decision."""
+    return timedelta(hours=hours)

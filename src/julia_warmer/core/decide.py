@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 
 from julia_warmer.core.alarms import ring
 from julia_warmer.core.budget import allowance
-from julia_warmer.core.days import next_day_start
+from julia_warmer.core.days import next_day_start, span
 from julia_warmer.core.health import score
 from julia_warmer.core.model import PHASES, Alarm, Change, ChipState, ChipStatus, Decision, Gate, Snapshot, Verdict
 from julia_warmer.core.pauses import ends_at, settle
@@ -82,7 +82,7 @@ def _look_again_at(snapshot: Snapshot, state: ChipState, alarms: tuple[Alarm, ..
     pace_h = policy.phases[state.phase].review_h
     if alarms:
         pace_h = min(pace_h, policy.pauses.review_h)
-    soonest = min(at + timedelta(hours=pace_h), next_day_start(at, snapshot.zone) + AFTER_MIDNIGHT)
+    soonest = min(at + span(pace_h), next_day_start(at, snapshot.zone) + AFTER_MIDNIGHT)
     for end in (ends_at(state) if state.pauses else None, state.slow_until):
         if end is not None and at < end < soonest:
             soonest = end

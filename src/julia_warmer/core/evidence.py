@@ -88,7 +88,7 @@ def e_value(events: int, people: int, bound: float, prior: Prior, *, is_low: boo
         return 0.0
     events = min(events, people)
     a, b = prior.events + events, prior.others + people - events
-    seen, before = _beyond(a, b, bound, is_low), _beyond(prior.events, prior.others, bound, is_low)
+    seen, before = _beyond(a, b, bound, is_low), _believed_beyond(prior.events, prior.others, bound, is_low)
     if seen <= 0 or before <= 0:
         return 0.0
     log = _log_beta(a, b) - _log_beta(prior.events, prior.others) + math.log(seen) - math.log(before)
@@ -97,6 +97,12 @@ def e_value(events: int, people: int, bound: float, prior: Prior, *, is_low: boo
 
 def _beyond(a: float, b: float, bound: float, is_low: bool) -> float:
     return beta_cdf(a, b, bound) if is_low else beta_cdf(b, a, 1 - bound)
+
+
+@lru_cache(256)
+def _believed_beyond(a: float, b: float, bound: float, is_low: bool) -> float:
+    """Of a prior, which is asked about again with all counts."""
+    return _beyond(a, b, bound, is_low)
 
 
 def _log_beta(a: float, b: float) -> float:
@@ -124,22 +130,22 @@ def beta_cdf(a: float, b: float, x: float) -> float:
 
 def _fraction(a: float, b: float, x: float) -> float:
     """The continued fraction. Nothing may come out as zero, or it could not be divided by: such a value is taken as TINY."""
-    ab, a1 = a + b, a + 1
-    d = 1 - ab * x / a1
-    d = 1 / (d if abs(d) > TINY else TINY)
+    ab = a + b
+    d = 1 - ab * x / (a + 1)
+    d = 1 / (TINY if -TINY <= d <= TINY else d)
     c, total = 1.0, d
     for m in range(1, STEPS_MAX):
         a2m = a + 2 * m
-        even = m * (b - m) * x / ((a + 2 * m - 1) * a2m)
+        even = m * (b - m) * x / ((a2m - 1) * a2m)
         d, c = 1 + even * d, 1 + even / c
-        d, c = 1 / (d if abs(d) > TINY else TINY), c if abs(c) > TINY else TINY
+        d, c = 1 / (TINY if -TINY <= d <= TINY else d), TINY if -TINY <= c <= TINY else c
         total *= d * c
         odd = -(a + m) * (ab + m) * x / (a2m * (a2m + 1))
         d, c = 1 + odd * d, 1 + odd / c
-        d, c = 1 / (d if abs(d) > TINY else TINY), c if abs(c) > TINY else TINY
+        d, c = 1 / (TINY if -TINY <= d <= TINY else d), TINY if -TINY <= c <= TINY else c
         step = d * c
         total *= step
-        if abs(step - 1) < PRECISE:
+        if -PRECISE < step - 1 < PRECISE:
             break
     return total
 

@@ -13,11 +13,12 @@ Evidence starts when the phase began, so that what took a phase away is not held
 
 from collections.abc import Iterable
 from dataclasses import replace
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from functools import lru_cache
 
-from julia_warmer.core.days import local_day
+from julia_warmer.core.days import local_day, span
 from julia_warmer.core.evidence import Prior, gate_ceiling, gate_floor, percent
+from julia_warmer.core.kept import Kept
 from julia_warmer.core.model import (
     PHASES,
     Action,
@@ -32,9 +33,10 @@ from julia_warmer.core.model import (
     Snapshot,
     Verdict,
 )
-from julia_warmer.core.policy import Policy
+from julia_warmer.core.policy import EvidenceRules, GateRules, Policy
 
 CACHED = 1 << 14
+BOUNDS_MAX = 256  # policies and floors, those of single chips included
 CHECKLIST = {
     "name_approved": "display name approved",
     "profile_filled": "profile filled",
@@ -152,33 +154,46 @@ def _fall_paused(snapshot: Snapshot, state: ChipState) -> ChipState:
     return state
 
 
+class _Bounds:
+    """The gates on evidence under one floor of replies, each made once for each pair of counts that was seen: (events, people)."""
+
+    def __init__(self, floor: float, gates: GateRules, rules: EvidenceRules) -> None:
+        sure = {"people_min": rules.people_min, "pass_at": rules.pass_at, "fail_at": rules.fail_at}
+        prior = Prior.skeptical(rules.harm_prior_rate, rules.harm_prior_people)
+
+        def at_most(name: str, ceiling: float) -> Kept[tuple[int, int], Gate]:
+            return Kept(lambda seen: gate_ceiling(name, *seen, ceiling, prior=prior, **sure))
+
+        self.replies: Kept[tuple[int, int], Gate] = Kept(lambda seen: gate_floor("replies", *seen, floor, **sure))
+        self.opt_outs = at_most("opt-outs", gates.opt_outs_max)
+        self.undeliverable = at_most("undeliverable", gates.undeliverable_max)
+        self.limited = at_most("limited", gates.limited_max)
+        self.held = at_most("held", gates.held_max)
+
+
+_bounds: dict[tuple[str, float], _Bounds] = {}
+
+
 def _evidence_gates(counts: Counts, floor: float, policy: Policy) -> tuple[Gate, ...]:
     """Replies from below, each harm from above."""
-    seen = (counts.replied, counts.opted_out, counts.reached, counts.undeliverable, counts.limited, counts.held, counts.accepted)
-    rules, gates = policy.evidence, policy.gates
-    ceilings = (gates.opt_outs_max, gates.undeliverable_max, gates.limited_max, gates.held_max)
-    sure = (rules.harm_prior_rate, rules.harm_prior_people, rules.people_min, rules.pass_at, rules.fail_at)
-    return _gates_of(seen, floor, ceilings, sure)
-
-
-@lru_cache(CACHED)
-def _gates_of(
-    seen: tuple[int, ...], floor: float, ceilings: tuple[float, ...], sure: tuple[float, float, int, float, float]
-) -> tuple[Gate, ...]:
-    """Kept by plain values: matured evidence changes once a day, and is looked at many times."""
-    replied, opted_out, reached, undeliverable, limited, held, accepted = seen
-    rate, people, people_min, pass_at, fail_at = sure
-    prior, at = _prior(rate, people), {"people_min": people_min, "pass_at": pass_at, "fail_at": fail_at}
-    rows = (("opt-outs", opted_out, reached), ("undeliverable", undeliverable, accepted), ("limited", limited, accepted))
+    bounds = _bounds.get((policy.sha256, floor))
+    if bounds is None:
+        if len(_bounds) >= BOUNDS_MAX:
+            _bounds.clear()
+        bounds = _bounds[policy.sha256, floor] = _bounds_of(floor, policy.gates, policy.evidence)
     return (
-        gate_floor("replies", replied, reached, floor, **at),
-        *[gate_ceiling(*row, most, prior=prior, **at) for row, most in zip((*rows, ("held", held, accepted)), ceilings, strict=True)],
+        bounds.replies[counts.replied, counts.reached],
+        bounds.opt_outs[counts.opted_out, counts.reached],
+        bounds.undeliverable[counts.undeliverable, counts.accepted],
+        bounds.limited[counts.limited, counts.accepted],
+        bounds.held[counts.held, counts.accepted],
     )
 
 
 @lru_cache(64)
-def _prior(rate: float, people: float) -> Prior:
-    return Prior.skeptical(rate, people)
+def _bounds_of(floor: float, gates: GateRules, rules: EvidenceRules) -> _Bounds:
+    """Chips with rules of their own share what these do not touch."""
+    return _Bounds(floor, gates, rules)
 
 
 def _days_gate(snapshot: Snapshot, state: ChipState, days_min: int) -> Gate:
@@ -214,7 +229,7 @@ def _calm_gate(snapshot: Snapshot, state: ChipState, policy: Policy) -> Gate:
     if state.speed < 1 or state.slow_until is not None:
         return Gate("calm", Verdict.INCONCLUSIVE, f"slowed to {percent(state.speed)}")
     since = is_calm_since(state)
-    if since is None or snapshot.at - since >= timedelta(hours=policy.gates.calm_h):
+    if since is None or snapshot.at - since >= span(policy.gates.calm_h):
         return CALM
     hours = (snapshot.at - since).total_seconds() / 3600
     return Gate("calm", Verdict.INCONCLUSIVE, f"{hours:.0f} of {policy.gates.calm_h:g} h since harm or resume")
@@ -258,7 +273,7 @@ def sight_gate(snapshot: Snapshot, policy: Policy) -> Gate:
 
 
 def _within(moment: datetime | None, at: datetime, hours: float) -> bool:
-    return moment is not None and at - moment <= timedelta(hours=hours)
+    return moment is not None and at - moment <= span(hours)
 
 
 def worst(gates: Iterable[Gate]) -> tuple[str, ...]:

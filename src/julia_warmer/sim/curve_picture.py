@@ -6,7 +6,8 @@ Plain text and nothing installed, so that the picture in the documents is made a
 from collections.abc import Callable, Iterator, Sequence
 from html import escape
 
-from julia_warmer.sim.curve import SENDS, Curve, Point
+from julia_warmer.sim.curve import Curve, Point
+from julia_warmer.sim.curve_lives import SENDS
 
 PANEL_W, PANEL_H = 460, 320
 LEFT, RIGHT, TOP, BOTTOM = 48, 14, 58, 42  # margins of a panel

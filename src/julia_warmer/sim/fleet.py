@@ -5,6 +5,7 @@ own people and the sisters that share its portfolio, and on nothing else in the 
 """
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -89,10 +90,12 @@ class Fleet:
         self.bound: Counter[str] = Counter()
         self.spans = [self._span(day) for day in range(days)]
 
-    def live(self, first: int = 0) -> Lives:
-        """All days, from the registration on, or from a later moment on (see `onward`)."""
+    def live(self, first: int = 0, *, is_enough: Callable[[], bool] | None = None) -> Lives:
+        """All days, from the registration on, or from a later moment on (see `onward`); fewer when it is enough before."""
         ends = self.periods.ends
         for now in range(first, len(ends) - 1):
+            if is_enough is not None and is_enough():
+                break
             hour = int(ends[now])
             if hour % DAY_H == 0:
                 self._begin_day(hour // DAY_H)

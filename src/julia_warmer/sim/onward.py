@@ -13,7 +13,7 @@ import numpy as np
 
 from julia_warmer.core.days import day_start, local_day
 from julia_warmer.core.decide import decide
-from julia_warmer.core.model import Action, Change, ChipState, ChipStatus, Counts, Decision, Media, Quality, Snapshot, Verdict
+from julia_warmer.core.model import Action, Budget, Change, ChipState, ChipStatus, Counts, Decision, Media, Quality, Snapshot, Verdict
 from julia_warmer.core.policy import Policy
 from julia_warmer.sim import scenarios
 from julia_warmer.sim.cohorts import FIELDS
@@ -80,7 +80,7 @@ def forecast(past: Past, policy: Policy, c: Constants, *, lives: int, days: int,
     watch = watch or Watch(lives, clamp=past.snapshot.clamp)
     fleet = Fleet(world, crowd, drawn, policy, chips=lives, days=begin.day + 1 + days, rule=watch)
     first = lay_down(fleet, past, begin, seed=seed)
-    lived = fleet.live(first)
+    lived = fleet.live(first, is_enough=watch.has_seen_all)
     registered_h = (past.snapshot.registered_at + begin.moved - MIDNIGHT).total_seconds() / 3600
     day_of = np.floor((lived.ready_h - registered_h) / DAY_H) + 1
     low, high, within = band(day_of)
@@ -325,19 +325,22 @@ class Watch:
         if not self.first:
             self.first.append(snapshot)
         life = snapshot.chip_id
-        if (done := self._ready.get(life)) is not None:  # what it would do from then on nobody asks
+        if (done := self._ready.get(life)) is not None:  # what it would do from then on nobody asks: it sends nothing more
             return done
         if self.clamp is not None:
             snapshot = replace(snapshot, clamp=self.clamp)
         decision = decide(snapshot, policy)
         if decision.state.status is ChipStatus.READY:
-            self._ready[life] = decision
-            return decision
+            return self._ready.setdefault(life, replace(decision, budget=Budget(0, "ready")))
         self.bound[decision.budget.binding] += 1
         self.waits[life] = tuple(gate.name for gate in decision.gates if gate.verdict is not Verdict.PASS)
         if Change.PAUSED in decision.changes or Change.DEMOTED in decision.changes:
             self.stopped.setdefault(life, set()).update(_causes(decision))
         return decision
+
+    def has_seen_all(self) -> bool:
+        """Whether every life is ready, so that nothing is left to be told."""
+        return len(self._ready) == self.lives
 
     def main_risk(self, ready: object) -> str:
         """What stopped most lives; else what those that did not get ready waited for; else what bound the budget besides the phase."""
