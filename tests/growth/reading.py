@@ -21,16 +21,18 @@ READ_SO_FAR = """
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """One statement as it ran: rows that its scans looked at, rows it gave or wrote, pages it touched, and its plan."""
+    """One statement as it ran: rows that its scans looked at, pairs that its joins threw away, rows it gave or wrote, pages, plan."""
 
     name: str
     scanned: int
+    compared: int
     given: int
     pages: int
     plan: str
 
     def __str__(self) -> str:
-        return f"{self.name}: {self.scanned:,} rows looked at, {self.given:,} given or written, {self.pages:,} pages\n{self.plan}"
+        looked = f"{self.scanned:,} rows looked at, {self.compared:,} pairs in vain"
+        return f"{self.name}: {looked}, {self.given:,} given or written, {self.pages:,} pages\n{self.plan}"
 
 
 @dataclass(slots=True)
@@ -83,7 +85,8 @@ def _read(name: str, plan: dict[str, Any], really: int) -> Read:
     nodes = list(_nodes(plan))
     pages = plan.get("Shared Hit Blocks", 0) + plan.get("Shared Read Blocks", 0)
     given = round(max((_rows(node) for node in nodes if node["Node Type"] == "ModifyTable"), default=0) or _rows(plan))
-    return Read(name, max(really, round(sum(map(_scanned, nodes)))), given, pages, "\n".join(_lines(plan)))
+    compared = round(sum(node.get("Rows Removed by Join Filter", 0) * node.get("Actual Loops", 1) for node in nodes))
+    return Read(name, max(really, round(sum(map(_scanned, nodes)))), compared, given, pages, "\n".join(_lines(plan)))
 
 
 def _nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:

@@ -27,6 +27,7 @@ from julia_warmer.store.local import APP, LocalPostgres, find_bin_dir, local_pos
 HOLD = """
 import signal, sys
 signal.signal(signal.SIGHUP, signal.SIG_DFL)  # under nohup it would be ignored
+signal.signal(signal.SIGINT, signal.default_int_handler)  # and this one in the background of a shell
 from pathlib import Path
 from julia_warmer.store.local import LocalPostgres
 server = LocalPostgres.start(Path(sys.argv[1]), runtime_dir=Path(sys.argv[2]), durable=False)

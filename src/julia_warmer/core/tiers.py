@@ -158,8 +158,10 @@ def _reasons(planner: Planner, searched: Searched) -> Iterator[str]:
         yield "it counts on chips growing as the policy lets them when every day is used whole and nothing goes wrong"
     if found is not None and found.last >= planner.days:
         yield "until then the chips use their whole budgets, as they do anyway: nothing need be changed for it"
-    yield "within a chip the most engaged people come first, as in every plan"
     yield "Meta decides: it looks at quality over all numbers and templates, and raises the limit or does not"
+    if found is None:
+        return
+    yield "within a chip the most engaged people come first, as in every plan"
     yield "each day's budgets stay with the policy: harm, a pause or less evidence on the way make them smaller than planned here"
 
 

@@ -100,21 +100,26 @@ pool as (
     join waiting on waiting.audience = audiences.audience
     group by audiences.chip_id
 ),
+menus as materialized (
+    -- by itself, for the server expects one person a chip, and compared each with every chip
+    select asked.chip_id, asked.until, wells.campaign_id, wells.audience, wells.purpose, wells.repeat_after_d
+    from asked
+    join wells on wells.chip_id = asked.chip_id
+),
 own as (
     -- a person counts once, however many campaigns there are
-    select asked.chip_id, count(distinct contacts.id) as number
-    from asked
-    join contacts on contacts.chip_id = asked.chip_id
-    join wells on wells.chip_id = asked.chip_id and wells.audience = contacts.audience
+    select menus.chip_id, count(distinct contacts.id) as number
+    from menus
+    join contacts on contacts.chip_id = menus.chip_id and contacts.audience = menus.audience
     where contacts.stopped_at is null
       and contacts.undeliverable_at is null
       -- nobody of a source that is held: asked of each person only while there is one
       and (not exists (select from source_holds where source_holds.released_at is null) or not exists (select from held_source(contacts.id) offset 0))
       and (
-          wells.purpose = 'utility' and contacts.may_utility
-          or wells.purpose = 'marketing' and contacts.may_marketing and contacts.platform_stopped_at is null and contacts.questioned_at is null
-             and (contacts.next_marketing_at is null or contacts.next_marketing_at < asked.until)
-             and (contacts.cooldown_until is null or contacts.cooldown_until < asked.until)
+          menus.purpose = 'utility' and contacts.may_utility
+          or menus.purpose = 'marketing' and contacts.may_marketing and contacts.platform_stopped_at is null and contacts.questioned_at is null
+             and (contacts.next_marketing_at is null or contacts.next_marketing_at < menus.until)
+             and (contacts.cooldown_until is null or contacts.cooldown_until < menus.until)
       )
       and not exists (
           select from sends
@@ -123,11 +128,11 @@ own as (
       )
       and not exists (
           select from campaign_hits as hit
-          where hit.campaign_id = wells.campaign_id and hit.contact_id = contacts.id
-            and (wells.repeat_after_d is null or hit.at > $at::timestamptz - make_interval(days => wells.repeat_after_d))
+          where hit.campaign_id = menus.campaign_id and hit.contact_id = contacts.id
+            and (menus.repeat_after_d is null or hit.at > $at::timestamptz - make_interval(days => menus.repeat_after_d))
           offset 0
       )
-    group by asked.chip_id
+    group by menus.chip_id
 ),
 open as (
     select sends.chip_id, count(*) as number
