@@ -55,12 +55,19 @@ where chip_days.chip_id = any($chip_ids::bigint[]) and chip_days.day >= $since::
 -- the chip's day of the claim, and a message may be delivered a day later.
 select last.day, count(*)::integer as people
 from (
-    select sends.contact_id, (max(coalesce(sends.delivered_at, sends.read_at)) at time zone $zone)::date as day
+    select sent.contact_id, (max(sent.at) at time zone $zone)::date as day
     from chips
-    join sends on sends.chip_id = chips.id
-    where chips.portfolio_id = $portfolio_id and sends.kind = 'campaign' and sends.state in ('delivered', 'read')
-      and sends.cap_day >= ($since::timestamptz)::date - 2 and coalesce(sends.delivered_at, sends.read_at) > $since
-    group by sends.contact_id
+    cross join lateral (
+        -- chip by chip (offset 0): the server would rather read the week of the whole fleet
+        select sends.contact_id, coalesce(sends.delivered_at, sends.read_at) as at
+        from sends
+        where sends.chip_id = chips.id and sends.cap_day >= ($since::timestamptz)::date - 2
+          and sends.kind = 'campaign' and sends.state in ('delivered', 'read')
+          and coalesce(sends.delivered_at, sends.read_at) > $since
+        offset 0
+    ) as sent
+    where chips.portfolio_id = $portfolio_id
+    group by sent.contact_id
 ) as last
 group by last.day
 order by last.day;
