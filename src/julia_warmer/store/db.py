@@ -34,7 +34,7 @@ STATEMENT_TIMEOUT_S = 60.0
 # A process that stops inside a transaction (a paused machine, a cut network) keeps its locks, and others wait: the server ends it.
 IDLE_IN_TRANSACTION_S = 30
 # Its other transactions that wait for the first one's locks would get them then, and keep their own as long again, one after another. So
-# nobody waits for a lock that long: when the first is ended, those behind it have let go.
+# nobody waits for a lock for long: whatever of it still waits lets go meanwhile, and all is over after both times together.
 LOCK_WAIT_S = 15
 LIMITS = {"idle_in_transaction_session_timeout": f"{IDLE_IN_TRANSACTION_S}s", "lock_timeout": f"{LOCK_WAIT_S}s"}
 PARTING_S = 1.0  # for a transaction that took too long to be ended in order
