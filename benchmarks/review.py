@@ -1,5 +1,9 @@
-"""review: how many chips a second one worker decides on, against bare SQL over the same rows, and against the sprint's cycle."""
+"""review: how many chips a second one worker decides on, against bare SQL over the same rows, and against the sprint's cycle.
 
+And how long the largest fleet takes once: one worker, and two, which share it as they do in life.
+"""
+
+import asyncio
 import time
 from collections.abc import AsyncGenerator, Awaitable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -53,11 +57,14 @@ class Fleet:
             await conn.execute("checkpoint")
         return self.at.isoformat()
 
-    def rate(self, done: Done) -> float:
-        """Chips a second. One that is looked at twice, because its portfolio's limit was split anew meanwhile, is one chip."""
-        if done.result["chips"] < self.chips and done.result["s"] < MOST_S:
-            raise AssertionError(f"{self.chips} chips were due: {done.result}")
-        return min(done.result["chips"], self.chips) / done.result["s"]
+    def rate(self, *done: Done) -> float:
+        """Chips a second, of one worker or of some together. One that is looked at twice, because its portfolio's limit was split anew
+        meanwhile, is one chip.
+        """
+        chips, took_s = sum(one.result["chips"] for one in done), max(one.result["s"] for one in done)
+        if chips < self.chips and took_s < MOST_S:
+            raise AssertionError(f"{self.chips} chips were due: {[one.result for one in done]}")
+        return min(chips, self.chips) / took_s
 
 
 async def measure(place: Place, size: Size, *, seed: int) -> list[Row]:  # noqa: ARG001 - chips come in the order of their ids
@@ -71,9 +78,7 @@ async def measure(place: Place, size: Size, *, seed: int) -> list[Row]:  # noqa:
             rows.append(compare(f"review {chips:,}", ours, bare, unit="chips/s", musts=[Must("≥", FLOOR)], note=note))
             rates.append(ours)
             if chips == size.chips[-1]:
-                whole, note = [chips / rate for rate in ours], f"from its rate, if a round was cut off after {MOST_S:.0f} s"
-                musts = [Must("≤", LARGEST_S, "ours")]
-                rows += [alone("review: the largest fleet once", whole, unit="s", musts=musts, note=note), *others]
+                rows += [*_wholes(chips, ours, await _together(fleet, rounds)), *others]
             if not rates[1:]:
                 sprint = await _sprint(fleet, size.sprint_rounds)
                 about = "ten small queries a chip, each by itself"
@@ -81,6 +86,15 @@ async def measure(place: Place, size: Size, *, seed: int) -> list[Row]:  # noqa:
     costs = [[1e6 / rate for rate in some] for some in (rates[-1], rates[0])]
     note = f"at {size.chips[-1]:,} chips against {size.chips[0]:,}"
     return [*rows, compare("review: cost of a chip", *costs, unit="µs/chip", musts=[Must("≤", FLAT)], note=note)]
+
+
+def _wholes(chips: int, one: list[float], two: list[float]) -> list[Row]:
+    """How long all of them take once, from the rates of one worker and of two."""
+    note, musts = f"from its rate, if a round was cut off after {MOST_S:.0f} s", [Must("≤", LARGEST_S, "ours")]
+    return [
+        alone("review: the largest fleet once, one worker", [chips / rate for rate in one], unit="s", note=note),
+        alone("review: the largest fleet once, two workers", [chips / rate for rate in two], unit="s", musts=musts, note=note),
+    ]
 
 
 @asynccontextmanager
@@ -140,6 +154,16 @@ async def _race(fleet: Fleet, rounds: int) -> tuple[list[float], list[float], li
         alone("review: written to disk", samples["bytes"], unit="kB per 1,000 chips", note="log and pages"),
     ]
     return samples["ours"], samples["bare"], others
+
+
+async def _together(fleet: Fleet, rounds: int) -> list[float]:
+    """Rates of two workers that share the fleet."""
+    rates: list[float] = []
+    async with started("benchmarks.reviewing:ours", dsn=fleet.database.dsn) as second:
+        for _ in range(rounds + 1):
+            at = await fleet.due()
+            rates.append(fleet.rate(*await asyncio.gather(fleet.ours.do(at=at, most_s=MOST_S), second.do(at=at, most_s=MOST_S))))
+    return rates[1:]  # the first one fills the caches of the second worker
 
 
 async def _keep(fleet: Fleet) -> None:

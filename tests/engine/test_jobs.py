@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from typing import Any
 
 import pytest
@@ -12,13 +13,17 @@ from julia_warmer.engine import wake as wake_module
 from julia_warmer.engine.intake import take_delivery
 from julia_warmer.engine.jobs import RHYTHMS, run_worker
 from julia_warmer.engine.listening import ListensFirst
+from julia_warmer.engine.review import review_due
 from julia_warmer.engine.wake import Step, queue, wake
 from julia_warmer.store.db import transaction
 from tests.conftest import Database
+from tests.engine import crowd
 from tests.engine.outgoing import AT, add_sends
 from tests.engine.sending import Line, opened
+from tests.engine.test_claim_races import WAITING
 
 PATIENCE_S = 15.0
+DECIDED = "select count(*) from warmer.decisions where chip_id = $1"
 
 
 async def until(true: Callable[[], Awaitable[Any]], what: str) -> None:
@@ -171,6 +176,35 @@ async def test_two_workers_share_the_work_and_send_nothing_twice(db: Database) -
         stop.set()
         await asyncio.wait_for(asyncio.gather(*workers), PATIENCE_S)
         assert len({row["to"] for row in line.ledger()}) == len(line.ledger()) == 40
+
+
+async def test_a_review_that_is_held_up_on_one_worker_holds_up_nobody_on_another(db: Database) -> None:
+    """The first chip's review waits for a row that somebody else writes; the other worker decides on a chip that gets due meanwhile."""
+    async with opened(db) as line, db.pool.acquire() as conn:
+        await crowd.add_fleet(conn, name="before", at=AT)
+        await review_due(db.pool, at=AT, policy=line.parts.policy)  # the first decision under a policy writes the policy down
+        first = (await crowd.add_fleet(conn, name="held", at=AT)).chips[0]
+        held = conn.transaction()
+        await held.start()
+        await conn.execute("insert into health_log (chip_id, at, score) values ($1, $2, 50)", first, AT)
+        stop = asyncio.Event()
+        workers = [asyncio.create_task(run_worker(line.parts, clock=line.clock, stop=stop)) for _ in range(2)]
+        try:
+            await until(partial(woken, db, WAITING), "a review that waits")
+            second = (await crowd.add_fleet(db.owner, name="free", at=AT)).chips[0]
+            await until(partial(woken, db, DECIDED, second), "a decision beside the one that is held up")
+            assert not await db.owner.fetchval(DECIDED, first)
+        finally:
+            await held.rollback()
+            stop.set()
+            await asyncio.wait_for(asyncio.gather(*workers), PATIENCE_S)
+
+
+async def woken(db: Database, question: str, *values: int) -> bool:
+    """Asks after waking the review once more: the plan may have had the chip when it looked, or a busy worker taken its last wake."""
+    async with transaction(db.pool) as conn:
+        await wake(conn, Step.REVIEW)
+    return await db.owner.fetchval(question, *values) > 0
 
 
 async def test_a_cancelled_worker_finishes_what_has_begun(db: Database, line: Line) -> None:

@@ -118,3 +118,20 @@ async def test_a_run_ends_after_its_batches_and_says_that_there_is_more(db: Data
     await add_portfolios(db, 5)
     assert await review_due(db.pool, at=AT, policy=STANDARD, limit=2, batches=1) == Lap(4, more=True)
     assert await review_due(db.pool, at=AT, policy=STANDARD, limit=2, batches=1) == Lap(1, more=False)
+
+
+async def test_a_full_batch_calls_another_worker_and_one_that_is_not_full_does_not(db: Database):
+    await add_portfolios(db, 5)
+    calls = "select count(*) from pgqueuer where entrypoint = 'review'"
+    await review_due(db.pool, at=AT, policy=STANDARD, limit=6)
+    assert await db.pool.fetchval(calls) == 0
+    await db.pool.execute("update chips set look_again_at = $1", AT)
+    await review_due(db.pool, at=AT + timedelta(minutes=1), policy=STANDARD, limit=2)
+    assert await db.pool.fetchval(calls) == 1
+
+
+async def test_workers_beside_each_other_decide_on_each_chip_once(db: Database):
+    await add_portfolios(db, 40)
+    laps = await asyncio.gather(*[review_due(db.pool, at=AT + timedelta(seconds=nth), policy=STANDARD, limit=3) for nth in range(4)])
+    assert sum(lap.chips for lap in laps) == 40
+    assert await db.pool.fetchval("select count(*) from decisions") == 40

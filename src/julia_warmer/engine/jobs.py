@@ -185,7 +185,7 @@ RHYTHMS: dict[Step, Rhythm] = {
     Step.DISPATCH: Rhythm(_dispatch, "* * * * * */2", at_once=0, limit_s=None),
     Step.SWEEP: Rhythm(_sweep, "* * * * * */10"),
     Step.ROUTE: Rhythm(_route, "* * * * * */2"),
-    Step.REVIEW: Rhythm(_review, "* * * * * */15"),
+    Step.REVIEW: Rhythm(_review, "* * * * * */15", at_once=0),
     Step.PLAN: Rhythm(_plan, "* * * * * */15"),
     Step.POLL: Rhythm(_poll, "* * * * * */30"),
     Step.TEMPLATES: Rhythm(_templates, "*/5 * * * * 0"),

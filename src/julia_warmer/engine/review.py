@@ -74,7 +74,10 @@ async def review(
 async def review_due(
     pool: Pool, *, at: datetime, policy: Policy, shadow: Policy | None = None, limit: int = REVIEW_MAX, batches: int = BATCHES_MAX
 ) -> Lap:
-    """Review the chips that are due, a transaction for each batch of `limit`, some batches at a time."""
+    """Review the chips that are due, a transaction for each batch of `limit`, some batches at a time.
+
+    Any number of workers may beside each other: each takes what no other holds, and a full batch calls one more.
+    """
     async with asyncio.TaskGroup() as group:
         lanes = [
             group.create_task(_run_lane(pool, at=at, policy=policy, shadow=shadow, limit=limit, batches=batches)) for _ in range(LANES)
@@ -94,6 +97,8 @@ async def _run_lane(pool: Pool, *, at: datetime, policy: Policy, shadow: Policy 
         chips_reviewed += len(reviewed.decisions)
         if len(reviewed.decisions) < limit:
             return Lap(chips_reviewed, more=False)
+        async with transaction(pool) as conn:  # by itself: two lanes' wakes of two steps in one transaction could wait for each other
+            await wake(conn, Step.REVIEW)
     return Lap(chips_reviewed, more=True)
 
 
