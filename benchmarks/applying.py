@@ -8,6 +8,7 @@ from typing import Any
 
 from benchmarks import seeding
 from benchmarks.child import Orders
+from julia_warmer.api.serve import settle_memory
 from julia_warmer.clock import VirtualClock
 from julia_warmer.engine.intake import work_off
 from julia_warmer.store import db
@@ -23,6 +24,7 @@ async def ours(dsn: str, at: str) -> AsyncGenerator[Orders]:
     """One worker: applies all that waits, as the job does."""
     pool = await db.open_pool(dsn, application_name="bench-worker")
     clock = VirtualClock(datetime.fromisoformat(at))
+    settle_memory()  # as a worker's start does
 
     async def go() -> dict[str, Any]:
         facts = new = quarantined = 0

@@ -5,8 +5,9 @@ Effects follow from what is stored, never from the order in which facts came in.
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any
 
 import orjson
@@ -18,6 +19,7 @@ from julia_warmer.core.events import (
     Event,
     MessageFailed,
     MessageReceived,
+    NumberChanged,
     OptOutDoubted,
     OptOutRequested,
     QualityChanged,
@@ -50,6 +52,7 @@ WROTE_AGAIN = (
     "consent, `warmer suppressions lift` lets the number back"
 )
 NEEDS_NO_ANSWER = frozenset({"reaction", "revoke"})
+OF_SEVERAL = (NumberChanged, SignupReceived)  # facts that may concern more people than the one whom they name
 KEPT_OF_A_FACT = (
     *("category", "pricing_type", "title", "details", "limit", "template_id", "template", "language", "previous", "reason", "restrictions"),
     *("until", "effective_at", "field", "severity", "purpose", "call_id", "answered", "by_person", "referral", "played", "name_status"),
@@ -58,25 +61,29 @@ KEPT_OF_A_FACT = (
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """How many facts were new, the messages to numbers that are not ours (nobody can be told of them), and who is stopped only now."""
+    """How many facts were new, the messages to numbers that are not ours (nobody can be told of them), who is stopped only now, and the
+    facts that are left for another time, because somebody else holds their people.
+    """
 
     new: int
     strays: tuple[Arrival, ...] = ()
     stopped: tuple[OptOutRequested, ...] = ()
+    left: tuple[Arrival, ...] = ()
 
     def __add__(self, other: "Written") -> "Written":
-        return Written(self.new + other.new, (*self.strays, *other.strays), (*self.stopped, *other.stopped))
+        return Written(self.new + other.new, (*self.strays, *other.strays), (*self.stopped, *other.stopped), (*self.left, *other.left))
 
 
 Counting = defaultdict[tuple[int, datetime], HourCounts]  # by chip and clock hour
 
 
 async def apply_facts(
-    conn: Connection, arrivals: Sequence[Arrival], *, at: datetime, seal: Seal, confirmation: str | None = None
+    conn: Connection, arrivals: Sequence[Arrival], *, at: datetime, seal: Seal, confirmation: str | None = None, patient: bool = True
 ) -> Written:
     """Write facts once and let the new ones have their effects. All or none: the caller has a savepoint.
 
-    `confirmation`: what is answered once to a request to stop; None: nothing.
+    `confirmation`: what is answered once to a request to stop; None: nothing. `patient`: whether people whom somebody else holds are waited
+    for; if not, their facts are left.
     """
     early = await facts.adopt_early(conn, since=at - SINCE_MAX)
     if not arrivals and not early:
@@ -88,16 +95,21 @@ async def apply_facts(
     await write_news(conn, events, places, at=at)
     await _hear(conn, ours, places)  # waits for nobody, so it may lock chips in any order, but after those that were waited for
     also = [one.contact_id for one in early]
-    scene = await meet(conn, events, places, also=also, seal=seal, at=at)
+    patient = patient or bool(also) or any(isinstance(event, OF_SEVERAL) for event in events)
+    scene = await meet(conn, events, places, also=also, patient=patient, seal=seal, at=at)
     if (strange := _strange(events, scene)) and await recall(conn, strange, seal=seal, at=at):
-        scene = await meet(conn, events, places, also=also, seal=seal, at=at)
+        scene = await meet(conn, events, places, also=also, patient=True, seal=seal, at=at)
+    left: list[Arrival] = []
+    if scene.busy:
+        left = [arrival for arrival in ours if scene.contact_of(arrival.event) in scene.busy]
+        ours = [arrival for arrival in ours if scene.contact_of(arrival.event) not in scene.busy]
     new = [arrival.event for arrival in await _append(conn, ours, scene, seal=seal, at=at)]
     said = [Said(one.send_id, one.kind, one.at, one.code, one.category, one.pricing_type) for one in early]
     stopped = await _take_effect(conn, new, said, scene, at=at, seal=seal)
     if confirmation:
         await confirm_opt_outs(conn, new, scene, text=confirmation, at=at)
-    await _forget_bodies(conn, ours, scene, seal)
-    return Written(len(new), strays, stopped)
+    await _forget_bodies(conn, ours, scene, seal, but={arrival.inbox_id for arrival in left})
+    return Written(len(new), strays, stopped, tuple(left))
 
 
 def _strange(events: Sequence[Event], scene: Scene) -> list[StatusFact]:
@@ -134,9 +146,9 @@ async def _take_effect(
     return stopped
 
 
-async def _forget_bodies(conn: Connection, arrivals: Sequence[Arrival], scene: Scene, seal: Seal) -> None:
-    """Of a body that speaks of somebody who was erased only that it came is kept; its facts are written."""
-    if inbox_ids := {arrival.inbox_id for arrival in arrivals if scene.is_erased(arrival.event)}:
+async def _forget_bodies(conn: Connection, arrivals: Sequence[Arrival], scene: Scene, seal: Seal, *, but: set[int]) -> None:
+    """Of a body that speaks of somebody who was erased only that it came is kept; its facts are written. Of `but` all is kept."""
+    if inbox_ids := {arrival.inbox_id for arrival in arrivals if scene.is_erased(arrival.event)} - but:
         await inbox.empty_bodies(conn, sorted(inbox_ids), nothing=seal.close(NOTHING, use=inbox.BODY_USE))
 
 
@@ -227,7 +239,13 @@ def _value(event: Event) -> str | None:
 
 def _body(event: Event) -> dict[str, Any]:
     """What else a fact says; never who the person is or what they wrote."""
-    return {name: value for name in KEPT_OF_A_FACT if (value := getattr(event, name, None))}
+    return {name: value for name in _kept_of(type(event)) if (value := getattr(event, name))}
+
+
+@cache
+def _kept_of(kind: type[Event]) -> tuple[str, ...]:
+    has = {item.name for item in fields(kind)}
+    return tuple(name for name in KEPT_OF_A_FACT if name in has)
 
 
 # ------------------------------------------------------------------ sends

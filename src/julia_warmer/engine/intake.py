@@ -80,13 +80,17 @@ class Receipt:
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """What one round took from the inbox. facts = new + repeated ones + quarantined. `stopped`: for the journal, after the commit."""
+    """What one round took from the inbox. facts = new + repeated ones + quarantined. `stopped`: for the journal, after the commit.
+
+    `left`: bodies that go on waiting, because somebody else holds people of theirs.
+    """
 
     bodies: int = 0
     facts: int = 0
     new: int = 0
     quarantined: int = 0
     stopped: tuple[OptOutRequested, ...] = ()
+    left: int = 0
 
     def __add__(self, other: "Applied") -> "Applied":
         return Applied(
@@ -95,6 +99,7 @@ class Applied:
             self.new + other.new,
             self.quarantined + other.quarantined,
             (*self.stopped, *other.stopped),
+            self.left + other.left,
         )
 
 
@@ -232,22 +237,23 @@ async def work_off(pool: Pool, *, clock: Clock, seal: Seal, journal: Journal | N
 
 
 async def _work_off(pool: Pool, *, clock: Clock, seal: Seal, journal: Journal | None, hearing: Hearing) -> Applied:
-    done = Applied()
+    done, patient = Applied(), False
     for _ in range(TURNS_MAX):
-        batch = await _work_off_batch(pool, clock=clock, seal=seal, hearing=hearing)
+        batch = await _work_off_batch(pool, clock=clock, seal=seal, hearing=hearing, patient=patient)
         remember_stops(journal, batch.stopped, at=clock.now())
-        if not batch.bodies:
+        if not batch.bodies and not batch.left:
             break
         done += batch
+        patient = not batch.bodies  # the people of all that waits are held: now they are waited for
     return done
 
 
-async def _work_off_batch(pool: Pool, *, clock: Clock, seal: Seal, hearing: Hearing) -> Applied:
+async def _work_off_batch(pool: Pool, *, clock: Clock, seal: Seal, hearing: Hearing, patient: bool) -> Applied:
     """One batch; another try when the database undid it for a deadlock with another writer of the same counts."""
     for tries_left in reversed(range(TRIES_MAX)):
         try:
             async with transaction(pool) as conn:
-                applied = await apply_inbox(conn, at=clock.now(), seal=seal, hearing=hearing)
+                applied = await apply_inbox(conn, at=clock.now(), seal=seal, hearing=hearing, patient=patient)
                 if applied.new:
                     await wake(conn, Step.ROUTE)
                 return applied
@@ -257,35 +263,40 @@ async def _work_off_batch(pool: Pool, *, clock: Clock, seal: Seal, hearing: Hear
     raise AssertionError("unreachable")
 
 
-async def apply_inbox(conn: Connection, *, at: datetime, seal: Seal, limit: int = 500, hearing: Hearing = AS_SHIPPED) -> Applied:
+async def apply_inbox(
+    conn: Connection, *, at: datetime, seal: Seal, limit: int = 500, hearing: Hearing = AS_SHIPPED, patient: bool = True
+) -> Applied:
     """Take waiting bodies, oldest first, write their facts once and let the new ones have their effects. Any number of workers may.
 
     A fact that the database refuses costs only itself: it goes to the quarantine, as does what could not be read or is too old.
+    If not `patient`, a body about people whom somebody else holds goes on waiting; what it says of others is applied, and once.
     """
     bodies = await inbox.take_waiting(conn, limit=limit, bytes_max=BYTES_MAX)
     arrivals, refused = await _open(bodies, seal, hearing.words)
-    total = len(arrivals) + len(refused)
+    total = len(arrivals) + len(refused)  # what is refused later is among the arrivals
     await ensure_months(conn, [arrival.event.at for arrival in arrivals])
     new = Written(0)
     for start in range(0, max(len(arrivals), 1), FACTS_MAX):
-        added, bad = await _apply(conn, arrivals[start : start + FACTS_MAX], at=at, seal=seal, hearing=hearing)
-        new += added
-        refused += bad
-    if refused:
-        await inbox.add_quarantined(conn, refused, at=at)
+        added, bad = await _apply(conn, arrivals[start : start + FACTS_MAX], at=at, seal=seal, hearing=hearing, patient=patient)
+        new, refused = new + added, refused + bad
+    left = {arrival.inbox_id for arrival in new.left}
+    bad = [one for one in refused if one.inbox_id not in left]  # what is left is read again, and refused again
+    if bad:
+        await inbox.add_quarantined(conn, bad, at=at)
         await add_alerts(conn, [Alert(rule="quarantine", level="warning", text=QUARANTINED, open_key="quarantine", at=at)])
-    if bodies:
-        await inbox.mark_applied(conn, [body.id for body in bodies], at=at)
-    return Applied(len(bodies), total, new.new, len(refused), new.stopped)
+    if done := [body.id for body in bodies if body.id not in left]:
+        await inbox.mark_applied(conn, done, at=at)
+    facts = total - len(new.left) - (len(refused) - len(bad))
+    return Applied(len(done), facts, new.new, len(bad), new.stopped, len(left))
 
 
 async def _apply(
-    conn: Connection, arrivals: Sequence[Arrival], *, at: datetime, seal: Seal, hearing: Hearing
+    conn: Connection, arrivals: Sequence[Arrival], *, at: datetime, seal: Seal, hearing: Hearing, patient: bool
 ) -> tuple[Written, list[Quarantined]]:
     """Apply facts together; when the database refuses, halve until the one at fault is alone. Returns what is new, and the bad."""
     try:
         async with conn.transaction():
-            written = await apply_facts(conn, arrivals, at=at, seal=seal, confirmation=hearing.confirmation)
+            written = await apply_facts(conn, arrivals, at=at, seal=seal, confirmation=hearing.confirmation, patient=patient)
         return written, [_refused(stray, "a message to a number that is not ours", seal) for stray in written.strays]
     except REFUSALS as error:
         if not arrivals:
@@ -293,8 +304,8 @@ async def _apply(
         if len(arrivals) == 1:
             return Written(0), [_refused(arrival, f"refused by the database: {error}", seal) for arrival in arrivals]
     middle = len(arrivals) // 2
-    first, first_bad = await _apply(conn, arrivals[:middle], at=at, seal=seal, hearing=hearing)
-    second, second_bad = await _apply(conn, arrivals[middle:], at=at, seal=seal, hearing=hearing)
+    first, first_bad = await _apply(conn, arrivals[:middle], at=at, seal=seal, hearing=hearing, patient=patient)
+    second, second_bad = await _apply(conn, arrivals[middle:], at=at, seal=seal, hearing=hearing, patient=patient)
     return first + second, first_bad + second_bad
 
 

@@ -18,7 +18,7 @@ from julia_warmer.engine.spread import Place, spread
 from julia_warmer.store import draws, plans
 from julia_warmer.store.db import Connection
 from julia_warmer.store.draws import Choice, Hours, Order, Well
-from julia_warmer.store.plans import DueChip, Load, Move, NewSend, Outcome, Standing
+from julia_warmer.store.plans import AddedSend, DueChip, Load, Move, NewSend, Outcome, Standing
 
 PLAN_MAX = 500  # chips of one transaction: their rows are locked for as long as it takes
 PASSES_MAX = 4  # of one plan: a pass deals the pool evenly, the next ones deal what was left over
@@ -128,13 +128,20 @@ async def _add(conn: Connection, day: _Day) -> tuple[Counter[int], int]:
         touched = {choice.chip_id for choice in chosen} | late
         standing = await plans.list_planned(conn, {chip.chip_id: chip.day for chip in day.chips if chip.chip_id in touched})
         sends, moves = _time(day, chosen, standing)
-        written = await plans.add_sends(conn, sends, at=day.at) if sends else []
+        written = await _write(conn, sends, at=day.at) if sends else []
         moved += await plans.move_sends(conn, moves) if moves else 0
         added.update(send.chip_id for send in written)
         late = set()
         if not written:
             break
     return added, moved
+
+
+async def _write(conn: Connection, sends: Sequence[NewSend], *, at: datetime) -> list[AddedSend]:
+    await draws.expect_values(conn, False)
+    written = await plans.add_sends(conn, sends, at=at)
+    await draws.expect_values(conn)
+    return written
 
 
 def _orders(day: _Day, added: Mapping[int, int]) -> list[Order]:

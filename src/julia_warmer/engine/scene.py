@@ -51,12 +51,17 @@ class Places:
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """Who and what the facts of a batch are about. The people are locked."""
+    """Who and what the facts of a batch are about. The people are locked, but for those who are `busy`: somebody else holds them."""
 
     places: Places
     sends: Mapping[str, SendRef]  # by message id
     ids: Mapping[Names, int]
     persons: Mapping[int, Person]
+    busy: frozenset[int] = frozenset()
+    erased: frozenset[int] = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "erased", frozenset(contact_id for contact_id, person in self.persons.items() if person.is_erased))
 
     def send_of(self, event: Event) -> SendRef | None:
         return self.sends.get(event.message_id) if isinstance(event, StatusFact) else None
@@ -69,8 +74,7 @@ class Scene:
 
     def is_erased(self, event: Event) -> bool:
         """Whether the fact is about somebody who was erased: then nothing that names them is kept of it."""
-        contact_id = self.contact_of(event)
-        return contact_id is not None and contact_id in self.persons and self.persons[contact_id].is_erased
+        return bool(self.erased) and self.contact_of(event) in self.erased
 
 
 @lru_cache(NAMES_KEPT_MAX)
@@ -143,8 +147,13 @@ def attempt_of(status: StatusFact) -> UUID | None:
 # ------------------------------------------------------------------ people
 
 
-async def meet(conn: Connection, events: Sequence[Event], places: Places, *, also: Iterable[int], seal: Seal, at: datetime) -> Scene:
-    """Find the people and sends of these facts and lock the people, `also` these contacts; settle what a status tells too early."""
+async def meet(
+    conn: Connection, events: Sequence[Event], places: Places, *, also: Iterable[int], patient: bool, seal: Seal, at: datetime
+) -> Scene:
+    """Find the people and sends of these facts and lock the people, `also` these contacts; settle what a status tells too early.
+
+    If not `patient`, nobody is waited for: nothing is settled of those who are `busy`, and their facts are for another time.
+    """
     statuses = [event for event in events if isinstance(event, StatusFact)]
     sends = await find_sends_of(conn, statuses, seal)
     named = {
@@ -157,9 +166,11 @@ async def meet(conn: Connection, events: Sequence[Event], places: Places, *, als
     moves = {new_names_in(event) for event in events if isinstance(event, NumberChanged)} - {Names()}
     taken = await _find_ids(conn, moves, seal)
     wanted = {*ids.values(), *taken.values(), *also, *(send.contact_id for send in sends.values())}
-    persons = await people.lock_people(conn, sorted(wanted))
-    sends |= await _settle_early(conn, statuses, sends, at=at)
-    return Scene(places, sends, ids, persons)
+    persons = await people.lock_people(conn, sorted(wanted), patient=patient)
+    scene = Scene(places, sends, ids, persons, frozenset() if patient else frozenset(wanted - persons.keys()))
+    mine = [status for status in statuses if scene.contact_of(status) not in scene.busy] if scene.busy else statuses
+    sends |= await _settle_early(conn, mine, sends, at=at)
+    return scene
 
 
 async def _find_ids(conn: Connection, wanted: Iterable[Names], seal: Seal) -> dict[Names, int]:

@@ -86,9 +86,12 @@ async def count_people(
     return {row.chip_id: row.number for row in people}
 
 
-async def expect_values(conn: Connection) -> None:
-    """Until the end of the transaction, let the server plan each statement for the lists it is given."""
-    await queries.expect_values.execute(conn)
+async def expect_values(conn: Connection, expects: bool = True) -> None:
+    """Until the end of the transaction, let the server plan each statement for the lists it is given; or no longer.
+
+    Not while many rows are written: what each refers to is looked up by a statement of its own, which would be planned for each row.
+    """
+    await queries.expect_values.execute(conn, expects=expects)
 
 
 async def list_wells(conn: Connection, chip_ids: Sequence[int]) -> list[Well]:

@@ -23,9 +23,11 @@ where campaign_wells.chip_id = any($chip_ids::bigint[])
 order by campaign_wells.chip_id, campaign_wells.priority, campaign_wells.campaign_id;
 
 -- name: expect_values -> none
--- For this transaction, plan statements for their values (lists of one and of a hundred thousand want different joins), and do not compile
--- them: that took longer than running them.
-select from (select set_config('plan_cache_mode', 'force_custom_plan', true), set_config('jit', 'off', true)) as settings;
+-- For this transaction, plan statements for their values (lists of one and of a hundred thousand want different joins), or not any more; and
+-- do not compile them: that took longer than running them.
+select from (
+    select set_config('plan_cache_mode', case when $expects::boolean then 'force_custom_plan' else 'auto' end, true), set_config('jit', 'off', true)
+) as settings;
 
 -- name: count_people -> People
 -- How many people each chip could write to before `until`, counted up to `most`: its own, those who wait in the pool, and those it has

@@ -132,11 +132,12 @@ async def find_people(conn: Connection, names: Sequence[Names]) -> list[list[int
     return found
 
 
-async def lock_people(conn: Connection, ids: Sequence[int]) -> dict[int, Person]:
-    """Lock these contacts, in the order of their ids, to the end of the transaction."""
+async def lock_people(conn: Connection, ids: Sequence[int], *, patient: bool = True) -> dict[int, Person]:
+    """Lock these contacts, in the order of their ids, to the end of the transaction; if not `patient`, those whom nobody else holds."""
     if not ids:
         return {}
-    return {person.id: person for person in await queries.lock_people.fetch_as(Person, conn, ids=ids)}
+    lock = queries.lock_people if patient else queries.lock_free_people
+    return {person.id: person for person in await lock.fetch_as(Person, conn, ids=ids)}
 
 
 async def add_strangers(conn: Connection, strangers: Sequence[Stranger], *, at: datetime) -> None:

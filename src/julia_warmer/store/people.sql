@@ -32,6 +32,14 @@ where id = any($ids::bigint[])
 order by id
 for no key update;
 
+-- name: lock_free_people -> Person
+-- The same, but for those whom somebody else holds: nobody is waited for.
+select id, phone_key, wa_id, user_id, undeliverable_at is not null as is_undeliverable, erased_at is not null as is_erased, secret
+from contacts
+where id = any($ids::bigint[])
+order by id
+for no key update skip locked;
+
 -- name: add_strangers -> none
 -- People who wrote to us first. They may be answered; nothing is allowed beyond that, and an open stop stays one.
 insert into contacts (phone, phone_key, wa_id, user_id, name, zone, stopped_at, created_at, updated_at)
