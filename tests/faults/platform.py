@@ -68,8 +68,9 @@ class SandboxProcess:
         """Take every switch away and answer what is held."""
         await self._call("DELETE", "faults")
 
-    async def release(self) -> None:
-        await self._call("POST", "release")
+    async def release(self) -> int:
+        """Answers what it holds; says how many."""
+        return (await self._call("POST", "release"))["released"]
 
     async def say(self, **what: Any) -> dict[str, Any]:
         """A person writes."""

@@ -115,7 +115,8 @@ def _judge_answers(sender: Sender, others: Sender, large_ones: Counter[tuple[str
         right = status == 413 or status == CUT if where == PAST else status == 200
         found.violate(f"bodies {where} answered {status or 'by a cut'}", 0 if right else n)
     past = sum(n for (where, _), n in large_ones.items() if where == PAST)
-    found.expect(large_ones[PAST, CUT] <= past * CUT_SHARE_MAX, f"{large_ones[PAST, CUT]} of {past} bodies {PAST} were only cut off")
+    cut = large_ones[PAST, CUT]
+    found.expect(cut <= max(1, past * CUT_SHARE_MAX), f"{cut} of {past} bodies {PAST} were only cut off")
     found.violate("endless bodies answered 5xx", sum(status >= 500 for status in drips.answers))
     found.expect(others.codes.keys() <= {200}, f"others were answered {dict(others.codes)}")
     p99_s = percentile(others.seconds, 0.99) or 0.0
